@@ -1,0 +1,56 @@
+# make app: everything needed to use Mergescape.   make test: everything needed to check it.
+PYTHON ?= python3
+PORT ?= 8501
+BIN := .venv/bin
+SOURCES := merging evaluation surrogate study ui demo benchmarks examples tests app.py
+
+.PHONY: app test check lint types imports fix browser clean demo
+
+app: .venv/app
+	$(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: .venv/dev browser
+	$(BIN)/python -m pytest
+
+check: lint types imports test
+
+lint: .venv/dev
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+
+types: .venv/dev
+	$(BIN)/mypy
+
+imports: .venv/dev
+	$(BIN)/lint-imports
+
+fix: .venv/dev
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+demo: .venv/dev
+	$(BIN)/python -m demo.make
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Mergescape needs Python 3.11 or newer; found $$($(PYTHON) -V). Name another one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/app: .venv/made requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/dev: .venv/made requirements.txt requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@ .venv/app
+
+# A browser for the browser tests: the system's Chromium if there is one, else the package manager's, else Playwright's own.
+browser: .venv/dev
+	@command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+	  $(BIN)/python -m playwright install chromium || \
+	  { echo "No Chromium could be installed. Install one (Debian: apt-get install chromium) and run make again."; exit 1; }
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,91 @@
+"""An image folder: one sub-folder of images per class, optionally under train/, val/, test/ folders."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from evaluation.data.source import Item
+from evaluation.errors import EvaluationError
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
+POOLS = {
+    "calibration": "calibration",
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Images of any size; the id of an image is its path below `path`, with forward slashes."""
+
+    path: Path
+    classes: tuple[str, ...]
+    title: str
+    templates: tuple[str, ...]
+    items: tuple[Item, ...]
+    fingerprint: str
+
+    def read(self, id: str) -> Image.Image:
+        """The image called `id`, RGB. Raises: EvaluationError when the file is truncated or no image."""
+        try:
+            with Image.open(self.path / id) as opened:
+                return opened.convert("RGB")
+        except (OSError, SyntaxError, UnidentifiedImageError) as error:
+            raise EvaluationError(
+                f"Image '{self.path / id}' cannot be read: {error}.", "Replace or remove the file."
+            ) from None
+
+
+def open_folder(path: Path) -> Folder:
+    """List an image folder; class numbers follow the sorted names of the class folders.
+
+    Raises: EvaluationError for fewer than two classes, a class folder without images, or
+    train/val/test folders that hold different classes.
+    """
+    tops = _folders(path)
+    divided = bool(tops) and all(top.name.lower() in POOLS for top in tops)
+    pools = [(POOLS[top.name.lower()], top) for top in tops] if divided else [("", path)]
+    classes: tuple[str, ...] = ()
+    items: list[Item] = []
+    listing = hashlib.sha256()
+    for pool, top in pools:
+        names = tuple(folder.name for folder in _folders(top))
+        if len(names) < 2:
+            raise EvaluationError(
+                f"Image folder '{top}' has {len(names)} class folders.",
+                "Put the images of each class into a sub-folder of its own; at least 2 are needed.",
+            )
+        if classes and names != classes:
+            odd = sorted(set(names) ^ set(classes))
+            raise EvaluationError(
+                f"Image folder '{path}' has other classes in '{top.name}' than in '{tops[0].name}': {odd}."
+            )
+        classes = names
+        for target, name in enumerate(names):
+            for image in _images(top / name):
+                facts = image.stat()
+                relative = image.relative_to(path).as_posix()
+                listing.update(f"{relative}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+                items.append(Item(relative, target, pool))
+    return Folder(path, classes, path.name, (), tuple(items), listing.hexdigest())
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
+
+
+def _images(folder: Path) -> list[Path]:
+    found = sorted(each for each in folder.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
+    if not found:
+        raise EvaluationError(
+            f"Class folder '{folder}' has no images.",
+            f"Remove it, or add images ({', '.join(sorted(SUFFIXES))}).",
+        )
+    return found

@@ -1,0 +1,187 @@
+"""From weights to measurements: the forward pass over one split, and the loading that goes before it."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from evaluation.data.source import Source, open_source
+from evaluation.device import first_batch_size
+from evaluation.errors import Cancelled, EvaluationError
+from evaluation.metric import metric
+from evaluation.models.model import Head, Model, read_head
+from evaluation.samples import Drawn, preprocessed, recorded
+from evaluation.task import SPLITS, TEMPLATES, Measurement, Split, Task, TaskSpec
+
+logger = logging.getLogger(__name__)
+
+# Inputs stay on a CUDA device when they take at most this share of its free memory.
+RESIDENT_SHARE = 0.25
+
+
+def load_task(
+    spec: TaskSpec,
+    model: Model,
+    seed: int,
+    cache: Path,
+    splits: Sequence[str] = SPLITS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Task:
+    """The task of `spec`: samples drawn (or read from their record), preprocessed (or mapped from the cache).
+
+    The head is made from the weights that `model` has at this moment: bind the base first. `splits` limits
+    what is preprocessed; all are drawn together, so they stay disjoint. progress(done, total) counts samples.
+    Raises: EvaluationError naming the task's data, sample or class that is wrong.
+    """
+    source = open_source(spec.data)
+    classes, order = _classes(spec, source)
+    samples = recorded(spec, source, seed, cache)
+    loaded = {}
+    for name, drawn in samples.splits.items():
+        if name in splits:
+            inputs = preprocessed(spec, name, drawn, source, model, cache, progress)
+            drawn = replace(drawn, targets=tuple(order[target] for target in drawn.targets))
+            loaded[name] = _split(name, drawn, inputs)
+    notes: tuple[str, ...] = ()
+    if samples.duplicates:
+        notes = (f"{samples.duplicates} exact copies of other samples were left out of '{spec.name}'.",)
+    if spec.head is not None:
+        head = read_head(spec.head, model.device)
+    else:
+        head = model.head(classes, spec.templates or source.templates or TEMPLATES)
+    if tuple(head.weight.shape) != (len(classes), model.width):
+        raise EvaluationError(
+            f"The head of task '{spec.name}' has shape {tuple(head.weight.shape)}; {len(classes)} classes "
+            f"and model '{model.name}' need ({len(classes)}, {model.width}).",
+        )
+    return Task(spec, classes, loaded, head, metric(spec.metric), source, notes)
+
+
+def evaluate(
+    model: Model,
+    task: Task,
+    split: str,
+    device: torch.device,
+    batch_size: int | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> tuple[Measurement, NDArray[np.float32]]:
+    """Measure the weights bound to `model` on one split; outputs (n, C) are the logits, in the split's order.
+
+    batch_size: None chooses by device. It is halved while memory runs out, the split starting over each time
+    so that all outputs come from one size; the size used is in the measurement. `should_stop` is asked before
+    every batch. seconds covers the forward pass and the way back, not the first transfer of the inputs.
+    Raises: Cancelled; EvaluationError for NaN or infinite outputs, or when one sample does not fit in memory.
+    """
+    samples = task.split(split)
+    size = min(first_batch_size(device) if batch_size is None else batch_size, len(samples))
+    if size < 1:
+        raise EvaluationError(f"Batch size {batch_size} is not possible.", "Give a whole number from 1 on.")
+    inputs = resident_inputs(samples, device)
+    while True:
+        begun = time.perf_counter()
+        outputs = _forward(model, task.head, inputs, device, size, should_stop)
+        seconds = time.perf_counter() - begun
+        if outputs is not None:
+            break
+        if size == 1:
+            raise EvaluationError(
+                f"Device '{device}' has too little memory for a single sample of task '{task.name}'.",
+                "Free memory on it, or use another device.",
+            )
+        size = max(1, size // 2)
+        logger.warning("Out of memory on '%s' in task '%s': batch size is now %d.", device, task.name, size)
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+    return measured(task, split, outputs, seconds, size), outputs
+
+
+def measured(task: Task, split: str, outputs: NDArray[np.float32], seconds: float, batch_size: int) -> Measurement:
+    """Read the task's metric from outputs (n, C). Raises: EvaluationError when some are not finite."""
+    broken = int((~np.isfinite(outputs)).any(axis=1).sum())
+    if broken:
+        raise EvaluationError(
+            f"Task '{task.name}' ({split}): {broken} of {len(outputs)} samples got NaN or infinite outputs.",
+            "The weights hold NaN or numbers too large to compute with.",
+        )
+    targets = task.split(split).targets
+    return Measurement(
+        task=task.name,
+        metric=task.metric.name,
+        split=split,
+        value=float(task.metric(outputs, targets)),
+        stderr=float(task.metric.stderr(outputs, targets)),
+        n=len(targets),
+        seconds=seconds,
+        batch_size=batch_size,
+    )
+
+
+def resident_inputs(samples: Split, device: torch.device) -> Tensor:
+    """The split's inputs (n, ...) on the device, moved there once; kept off it where they crowd it."""
+    kept: Tensor | None = samples.resident.get(str(device))
+    if kept is not None:
+        return kept
+    inputs = torch.from_numpy(samples.inputs)
+    if device.type == "cpu":
+        # Read every page now, so that the first trial is not charged for the disk.
+        flat = samples.inputs.reshape(-1)
+        flat[:: max(1, 4096 // flat.itemsize)].sum()
+    elif device.type != "cuda" or inputs.nbytes <= RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+        inputs = inputs.to(device)
+    else:
+        inputs = inputs.pin_memory()
+    samples.resident[str(device)] = inputs
+    return inputs
+
+
+def _forward(
+    model: Model,
+    head: Head,
+    inputs: Tensor,
+    device: torch.device,
+    size: int,
+    should_stop: Callable[[], bool],
+) -> NDArray[np.float32] | None:
+    """Logits (n, C) of every input, or None when memory ran out. The device is awaited once, at the end."""
+    try:
+        with torch.inference_mode():
+            classes = len(head.weight)
+            outputs = torch.empty(len(inputs), classes, device=device)
+            for start in range(0, len(inputs), size):
+                if should_stop():
+                    raise Cancelled
+                batch = inputs[start : start + size].to(device, non_blocking=True)
+                outputs[start : start + size] = model.forward(batch, head)
+            return outputs.cpu().numpy()
+    except torch.OutOfMemoryError:
+        return None
+    except RuntimeError as error:
+        # The CPU's allocator, and some CUDA libraries, have no class of their own for this.
+        if "out of memory" in str(error) or "can't allocate memory" in str(error):
+            return None
+        raise
+
+
+def _classes(spec: TaskSpec, source: Source) -> tuple[tuple[str, ...], Sequence[int]]:
+    """Names of the classes, and the number each class of the source gets among them."""
+    own = source.classes
+    if spec.classes is None or spec.classes == own:
+        return own, range(len(own))
+    if len(spec.classes) != len(own):
+        raise EvaluationError(
+            f"Task '{spec.name}' names {len(spec.classes)} classes; '{spec.data}' has {len(own)}.",
+            "Name every class once, or leave classes out.",
+        )
+    if set(spec.classes) == set(own):
+        return spec.classes, [spec.classes.index(name) for name in own]
+    return spec.classes, range(len(own))
+
+
+def _split(name: str, drawn: Drawn, inputs: NDArray[np.generic]) -> Split:
+    return Split(name, drawn.ids, inputs, np.array(drawn.targets, dtype=np.int64), drawn.fingerprint)

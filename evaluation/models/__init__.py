@@ -1,0 +1,1 @@
+"""Models that merged weights are poured into: one file per library."""

@@ -1,0 +1,56 @@
+"""Merging: checkpoints and coefficients in, weights out. Knows tensors; no data sets, metrics or screens."""
+
+from merging.checkpoint import Checkpoint, reference
+from merging.combine import combine_into, merge_plan, merge_tensors
+from merging.directions import Directions, fingerprint, prepare
+from merging.errors import MergingError
+from merging.method import (
+    CLASSES,
+    Coefficient,
+    Method,
+    Paper,
+    method,
+    method_settings,
+    methods,
+    ordered,
+)
+from merging.output import merge
+from merging.recipe import Part, Recipe, new_recipe
+from merging.setting import Setting
+from merging.task_vector import Entry, Layout, TaskVectors, task_vectors
+from merging.tensors import Tensors, open_tensors
+from merging.writing import Slot, atomic, write
+
+__all__ = [
+    "CLASSES",
+    "Checkpoint",
+    "Coefficient",
+    "Directions",
+    "Entry",
+    "Layout",
+    "MergingError",
+    "Method",
+    "Paper",
+    "Part",
+    "Recipe",
+    "Setting",
+    "Slot",
+    "TaskVectors",
+    "Tensors",
+    "atomic",
+    "combine_into",
+    "fingerprint",
+    "merge",
+    "merge_plan",
+    "merge_tensors",
+    "method",
+    "method_settings",
+    "methods",
+    "new_recipe",
+    "open_tensors",
+    "ordered",
+    "prepare",
+    "reference",
+    "task_vectors",
+    "write",
+]

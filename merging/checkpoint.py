@@ -1,0 +1,71 @@
+"""Checkpoints as references: a name, a path and a fingerprint of the weights."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from merging.errors import MergingError
+from merging.tensors import Tensors, open_tensors
+from merging.writing import CODES, Slot, raw, write
+
+__all__ = ["Checkpoint", "Slot", "Tensors", "open_tensors", "reference", "write"]
+
+CHUNK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A base or an expert: a reference, not loaded weights.
+
+    `fingerprint` is the SHA-256 (hex) over its tensors (name, dtype, shape, bytes; sorted by name), so a
+    copy of the same weights in another file or container has the same fingerprint.
+    """
+
+    name: str
+    path: Path
+    fingerprint: str
+
+
+def reference(name: str, path: Path, progress: Callable[[int, int], None] | None = None) -> Checkpoint:
+    """Read a checkpoint once, check it and fingerprint it.
+
+    Raises:
+        MergingError: no such file, unreadable, no tensors, NaN or infinity (the tensor is named), or a
+            pickle that would run code.
+    """
+    if not name or name != name.strip() or any(mark in name for mark in ",=\n\t/\\"):
+        raise MergingError(
+            f"'{name}' cannot be the name of a checkpoint.",
+            "Use letters, digits, '.', '_', '-' or inner spaces; no commas, '=' or slashes.",
+        )
+    digest = hashlib.sha256()
+    with open_tensors(path) as tensors:
+        keys = tensors.keys()
+        if not keys:
+            raise MergingError(f"The checkpoint '{path}' holds no tensors.")
+        for done, key in enumerate(keys):
+            tensor = tensors.get(key)
+            _refuse_non_finite(name, key, tensor)
+            shape = ",".join(str(size) for size in tensor.shape)
+            digest.update(f"{key}\0{CODES[tensor.dtype]}\0{shape}\0".encode())
+            digest.update(raw(tensor))
+            if progress:
+                progress(done + 1, len(keys))
+    return Checkpoint(name, Path(path), digest.hexdigest())
+
+
+def _refuse_non_finite(name: str, key: str, tensor: Tensor) -> None:
+    if not tensor.is_floating_point():
+        return
+    for part in torch.split(tensor.reshape(-1), CHUNK):
+        # x * 0 is 0 for every finite x and NaN otherwise: one reduction, no mask
+        if bool(torch.isnan((part.to(torch.float32) if part.element_size() == 1 else part).mul(0).sum())):
+            count = int((~torch.isfinite(tensor.to(torch.float32))).sum())
+            raise MergingError(
+                f"Checkpoint '{name}': tensor '{key}' holds {count} value(s) that are NaN or infinite.",
+                "Such a checkpoint cannot be merged; take an earlier one from its training.",
+            )

@@ -1,0 +1,180 @@
+"""Merging with given coefficients: the fast path of a study, and the streaming path of an export.
+
+Both round every product and every sum on its own, in the order of the experts, so they give the same bits
+whatever the chunks, threads or shards.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from merging.checkpoint import Checkpoint
+from merging.directions import Directions, one_thread
+from merging.errors import MergingError
+from merging.linalg import gram_matrix
+from merging.method import Array, Method, Scalars, ordered
+from merging.task_vector import TaskVectors, task_vectors
+from merging.writing import Slot, arranged
+
+CHUNK = 1 << 18  # numbers: 1 MiB, stays in the cache between the multiplication and the addition
+DType = Literal["as base", "float32", "float16", "bfloat16"]
+DTYPES: Mapping[DType, torch.dtype | None] = {
+    "as base": None,
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+
+
+def combine_into(
+    out: Tensor,
+    directions: Directions,
+    coefficients: Mapping[str, float],
+    exact: bool = False,
+    chunk: int = CHUNK,
+) -> None:
+    """Write the merged weights into `out` (P,) float32, on the device of the directions.
+
+    For linear, frozen and span methods one pass at memory bandwidth, with one chunk buffer; `exact` computes
+    a frozen method again with the real coefficients, from the task vectors (slow; linear ones are exact).
+
+    Raises:
+        MergingError: wrong coefficients, or an `out` of another size, dtype or device.
+    """
+    method, layout = directions.method, directions.layout
+    values = ordered(method, directions.names, coefficients)
+    if out.shape != (layout.size,) or out.dtype != torch.float32 or not out.is_contiguous():
+        raise MergingError(
+            f"The buffer to merge into is {tuple(out.shape)} {out.dtype}.",
+            f"It must be ({layout.size},) torch.float32 and contiguous.",
+        )
+    if out.device != directions.matrix.device:
+        raise MergingError(f"The buffer is on {out.device}, the directions on {directions.matrix.device}.")
+    with torch.no_grad():
+        if _again(method, exact):
+            _combine_again(out, directions, values)
+        elif directions.grams is None:
+            scalars = method.scalars(values, None)
+            _accumulate(out, directions.base, directions.matrix, scalars, chunk)
+        else:
+            _combine_span(out, directions, values, directions.grams, chunk)
+
+
+def merge_tensors(
+    method: Method,
+    base: Checkpoint,
+    experts: Sequence[Checkpoint],
+    coefficients: Mapping[str, float],
+    dtype: DType = "as base",
+    exact: bool = False,
+) -> Iterator[tuple[str, Tensor]]:
+    """Merge tensor by tensor, in the order of `merge_plan`; int and bool tensors are the base's.
+
+    Bit-identical to `combine_into` and one cast at the end. Holds one tensor of each expert at a time.
+
+    Raises:
+        MergingError: wrong coefficients, checkpoints that do not match, or a value that `dtype` cannot hold.
+    """
+    with task_vectors(base, experts) as vectors:
+        values = ordered(method, vectors.names, coefficients)
+        with one_thread():
+            survey = method.survey(vectors)
+        for slot in merge_plan(vectors, dtype):
+            if slot.name in vectors.layout.index:
+                with one_thread(), torch.no_grad():
+                    merged = _merge_one(method, vectors, slot.name, values, survey, exact)
+                yield slot.name, _cast(slot, merged)
+            else:
+                yield slot.name, vectors.other(slot.name)
+
+
+def merge_plan(vectors: TaskVectors, dtype: DType = "as base") -> list[Slot]:
+    """Return the tensors that `merge_tensors` gives, in its order: what `write` needs to stream them.
+
+    Raises:
+        MergingError: a dtype that is not allowed.
+    """
+    if dtype not in DTYPES:
+        raise MergingError(f"Unknown dtype '{dtype}'.", f"Allowed: {', '.join(DTYPES)}.")
+    wanted = DTYPES[dtype]
+    slots = [Slot(entry.name, wanted or vectors.dtype(entry.name), entry.shape) for entry in vectors.layout.entries]
+    slots += [Slot(name, vectors.dtype(name), vectors.shape(name)) for name in vectors.others]
+    return arranged(slots)
+
+
+def _again(method: Method, exact: bool) -> bool:
+    """Tell whether the merge is computed from the raw task vectors."""
+    return method.linearity == "nonlinear" or (exact and method.exact_form)
+
+
+def _accumulate(out: Tensor, base: Tensor, matrix: Tensor, scalars: Scalars, chunk: int) -> None:
+    """out = f·base + Σ a_t·row_t over flat vectors; a zero multiplier leaves the bits alone."""
+    chunk = min(chunk * torch.get_num_threads(), out.numel()) if out.device.type == "cpu" else out.numel()
+    buffer = torch.empty(chunk, device=out.device)
+    pairs = [(row, float(a)) for row, a in zip(matrix, scalars.experts, strict=True) if a != 0.0]
+    for start in range(0, out.numel(), max(chunk, 1)):
+        part = slice(start, min(start + chunk, out.numel()))
+        target, scratch = out[part], buffer[: part.stop - start]
+        if scalars.base == 1.0:
+            target.copy_(base[part])
+        else:
+            torch.mul(base[part], scalars.base, out=target)
+        for row, multiplier in pairs:
+            torch.mul(row[part], multiplier, out=scratch)
+            target.add_(scratch)
+
+
+def _spans(directions: Directions) -> Iterator[tuple[int, str, slice]]:
+    """Go through (number, tensor, its place with the gap after it)."""
+    entries = directions.layout.entries
+    stops = [entry.offset for entry in entries[1:]] + [directions.layout.size]
+    for number, (entry, stop) in enumerate(zip(entries, stops, strict=True)):
+        yield number, entry.name, slice(entry.offset, stop)
+
+
+def _combine_span(out: Tensor, directions: Directions, values: Array, grams: Array, chunk: int) -> None:
+    for number, _, part in _spans(directions):
+        scalars = directions.method.scalars(values, grams[number])
+        _accumulate(out[part], directions.base[part], directions.matrix[:, part], scalars, chunk)
+
+
+def _combine_again(out: Tensor, directions: Directions, values: Array) -> None:
+    """Compute the merge from the raw task vectors, tensor by tensor."""
+    method, layout = directions.method, directions.layout
+    out.zero_()
+    survey = directions.survey
+    with one_thread():
+        for entry in layout.entries:
+            base = layout.view(directions.base, entry)
+            if method.linearity == "nonlinear":
+                deltas = layout.view(directions.matrix, entry)
+            else:
+                deltas = directions.source.deltas(entry.name).to(out.device)
+            layout.view(out, entry).copy_(method.combine_tensor(entry.name, base, deltas, values, survey))
+
+
+def _merge_one(
+    method: Method, vectors: TaskVectors, name: str, values: Array, survey: object | None, exact: bool
+) -> Tensor:
+    base, deltas = vectors.base_tensor(name), vectors.deltas(name)
+    if _again(method, exact):
+        return method.combine_tensor(name, base, deltas, values, survey)
+    scalars = method.scalars(values, gram_matrix(base, deltas) if method.uses_gram else None)
+    rows = method.prepare_tensor(name, deltas, survey)
+    out = torch.empty(base.numel())
+    _accumulate(out, base.reshape(-1), rows.reshape(len(rows), -1), scalars, CHUNK)
+    return out.view(base.shape)
+
+
+def _cast(slot: Slot, merged: Tensor) -> Tensor:
+    cast = merged.to(slot.dtype)
+    if not bool(torch.isfinite(cast.to(torch.float32)).all()):
+        largest = float(np.nan_to_num(merged.abs().max().item(), posinf=np.inf))
+        raise MergingError(
+            f"Tensor '{slot.name}' has merged values up to {largest:.3g}, which {slot.dtype} cannot hold.",
+            "Choose dtype float32 or bfloat16, or smaller coefficients.",
+        )
+    return cast

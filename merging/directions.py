@@ -1,0 +1,191 @@
+"""Directions: what a method prepares once, kept on disk as one memory-mapped matrix."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from merging.checkpoint import Checkpoint
+from merging.linalg import gram_matrix
+from merging.method import CLASSES, Array, Method
+from merging.task_vector import Entry, Layout, TaskVectors
+from merging.writing import atomic
+
+FORMAT = 1
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Directions:
+    """T directions (T, P) and the base (P,), float32; memory-mapped when they were prepared into a folder.
+
+    `grams` is (E, T+1, T+1) float64, one Gram matrix per tensor, for methods that use them. `exactness` says
+    in words how far the merge is the published method. `source` reads the raw task vectors again where the
+    exact form of a frozen method needs them.
+    """
+
+    method: Method
+    names: tuple[str, ...]
+    layout: Layout
+    matrix: Tensor
+    base: Tensor
+    others: tuple[str, ...]
+    exactness: str
+    fingerprint: str
+    source: TaskVectors
+    grams: Array | None = None
+    path: Path | None = None
+
+    @cached_property
+    def survey(self) -> object | None:
+        """What the method found in its look at the whole model; computed when first asked for."""
+        with one_thread():
+            return self.method.survey(self.source)
+
+    def to(self, device: torch.device) -> "Directions":
+        """Copy the matrix and the base to a device."""
+        return replace(self, matrix=self.matrix.to(device), base=self.base.to(device))
+
+
+def fingerprint(method: Method, base: Checkpoint, experts: Sequence[Checkpoint]) -> str:
+    """Return the SHA-256 (hex) that a prepared method is known by: all that its numbers depend on."""
+    what = {
+        "format": FORMAT,
+        "method": method.name,
+        "revision": method.revision,
+        "settings": method.settings,
+        "base": base.fingerprint,
+        "experts": [[expert.name, expert.fingerprint] for expert in experts],
+    }
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def prepare(
+    method: Method,
+    vectors: TaskVectors,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Directions:
+    """Compute the directions of every tensor, or load them when `folder` holds them already.
+
+    The file in `folder` is named by the fingerprint and written atomically: rows base, direction 1 … T, with
+    a JSON header beside it. `progress(done, of)` counts tensors.
+
+    Raises:
+        MergingError: the method cannot merge that many experts, or needs data that it was not given.
+    """
+    method.check_experts(len(vectors.names))
+    key = fingerprint(method, vectors.checkpoint, vectors.experts)
+    rows = len(vectors.names) + 1
+    grams: Array | None = None
+    if folder is None:
+        flat = torch.zeros((rows, vectors.layout.size))
+        grams = _fill(flat, method, vectors, progress)
+        path = None
+    else:
+        path = Path(folder) / f"{key}.f32"
+        if not _present(path, rows, vectors.layout):
+            _write(path, key, method, vectors, progress)
+        flat = _mapped(path, rows, vectors.layout.size)
+        grams = _grams(path)
+    return Directions(
+        method=method,
+        names=vectors.names,
+        layout=vectors.layout,
+        matrix=flat[1:],
+        base=flat[0],
+        others=vectors.others,
+        exactness=CLASSES[method.linearity],
+        fingerprint=key,
+        source=vectors,
+        grams=grams,
+        path=path,
+    )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch operations on one thread each: sums and factorisations then have the same bits anywhere."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fill(flat: Tensor, method: Method, vectors: TaskVectors, progress: Progress | None) -> Array | None:
+    """Fill rows base, direction 1 … T. Tensors go in parallel, each on one thread, so bits never change."""
+    layout = vectors.layout
+    workers = torch.get_num_threads()
+    grams: list[Array] = []
+    with one_thread(), ThreadPoolExecutor(workers) as pool:
+        survey = method.survey(vectors)
+
+        def task(entry: Entry) -> Array | None:
+            torch.set_num_threads(1)  # a thread of the pool has a setting of its own
+            base, deltas = vectors.base_tensor(entry.name), vectors.deltas(entry.name)
+            gram = gram_matrix(base, deltas) if method.uses_gram else None
+            layout.view(flat[0], entry).copy_(base)
+            layout.view(flat[1:], entry).copy_(method.prepare_tensor(entry.name, deltas, survey))
+            return gram
+
+        waiting = iter(layout.entries)
+        running = [pool.submit(task, entry) for entry in islice(waiting, workers)]
+        for done in range(len(layout.entries)):
+            gram = running.pop(0).result()
+            running.extend(pool.submit(task, entry) for entry in islice(waiting, 1))
+            if gram is not None:
+                grams.append(gram)
+            if progress:
+                progress(done + 1, len(layout.entries))
+    return np.stack(grams) if grams else None
+
+
+def _write(path: Path, key: str, method: Method, vectors: TaskVectors, progress: Progress | None) -> None:
+    rows, layout = len(vectors.names) + 1, vectors.layout
+    with atomic(path) as file:
+        file.truncate(rows * layout.size * 4)
+        mapped = np.memmap(file, dtype=np.float32, mode="r+", shape=(rows, layout.size))
+        grams = _fill(torch.from_numpy(mapped), method, vectors, progress)
+        mapped.flush()
+        del mapped
+    header = {
+        "format": FORMAT,
+        "fingerprint": key,
+        "method": method.name,
+        "settings": method.settings,
+        "base": vectors.checkpoint.fingerprint,
+        "experts": [{"name": each.name, "fingerprint": each.fingerprint} for each in vectors.experts],
+        "rows": rows,
+        "size": layout.size,
+        "entries": [[entry.name, list(entry.shape), entry.offset] for entry in layout.entries],
+        "grams": None if grams is None else grams.tolist(),
+    }
+    with atomic(path.with_suffix(".json")) as file:
+        file.write(json.dumps(header).encode())
+
+
+def _present(path: Path, rows: int, layout: Layout) -> bool:
+    """Tell whether a whole prepared file stands there: the header is written last."""
+    header = path.with_suffix(".json")
+    return header.is_file() and path.is_file() and path.stat().st_size == rows * layout.size * 4
+
+
+def _grams(path: Path) -> Array | None:
+    found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["grams"]
+    return None if found is None else np.asarray(found, dtype=np.float64)
+
+
+def _mapped(path: Path, rows: int, size: int) -> Tensor:
+    flat = torch.from_file(str(path), shared=False, size=rows * size, dtype=torch.float32)
+    return flat.view(rows, size)

@@ -1,0 +1,30 @@
+"""Random masks that depend on the seed, the expert, the tensor and the place in it, and on nothing else.
+
+A counter-based generator (Philox 4x64) is keyed by SHA-256 of seed, expert and tensor name: the same mask
+whatever the order, the sharding or the number of threads, and no global state.
+"""
+
+import hashlib
+
+import numpy as np
+import torch
+from torch import Tensor
+
+CHUNK = 1 << 20
+
+
+def uniform(seed: int, expert: str, tensor: str, count: int) -> Tensor:
+    """Return `count` numbers in [0, 1), float32: the first 24 bits of each raw 64-bit word."""
+    key = hashlib.sha256(f"{seed}\0{expert}\0{tensor}".encode()).digest()
+    stream = np.random.Philox(key=np.frombuffer(key[:16], dtype="<u8"))
+    found = np.empty(count, dtype=np.float32)
+    for start in range(0, count, CHUNK):
+        stop = min(start + CHUNK, count)
+        found[start:stop] = (stream.random_raw(stop - start) >> np.uint64(40)) * np.float32(2.0**-24)
+    return torch.from_numpy(found)
+
+
+def rows(seed: int, experts: tuple[str, ...], tensor: str, like: Tensor) -> Tensor:
+    """Return one number in [0, 1) for every entry of (T, *shape)."""
+    drawn = [uniform(seed, expert, tensor, like[0].numel()) for expert in experts]
+    return torch.stack(drawn).view(like.shape).to(like.device)

@@ -1,0 +1,95 @@
+"""Linear algebra with one convention for zeros, signs and ties; float32 in, float32 out."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+CHUNK = 1 << 20
+RELATIVE = 1e-6  # singular values below this share of the largest count as zero
+
+
+def gram_matrix(base: Tensor, deltas: Tensor) -> npt.NDArray[np.float64]:
+    """Return inner products (T+1, T+1) in float64 of one tensor's [base, τ_1 … τ_T]."""
+    rows = torch.cat((base.reshape(1, -1), deltas.reshape(len(deltas), -1)))
+    total = torch.zeros((len(rows), len(rows)), dtype=torch.float64)
+    for part in torch.split(rows, CHUNK, dim=1):
+        wide = part.to(torch.float64)
+        total += wide @ wide.T
+    found: npt.NDArray[np.float64] = total.numpy()
+    return found
+
+
+def isotropic(matrix: Tensor) -> Tensor:
+    """Return σ̄ UVᵀ of M = UΣVᵀ, σ̄ = mean σ, through one eigendecomposition of the smaller M Mᵀ (float64)."""
+    wide = matrix.to(torch.float64)
+    if wide.shape[0] > wide.shape[1]:
+        return isotropic(matrix.T).T
+    values, vectors = torch.linalg.eigh(wide @ wide.T)
+    sigma = values.clamp_min(0.0).sqrt()
+    keep = sigma > RELATIVE * sigma.max()
+    inverse = torch.where(keep, 1.0 / torch.where(keep, sigma, 1.0), 0.0)
+    found: Tensor = (vectors * (inverse * sigma.mean())) @ (vectors.T @ wide)
+    return found.to(matrix.dtype)
+
+
+def thin_svd(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return U (m, r), S (r,) descending, Vᵀ (r, n); in float32, or in float64 where that fails."""
+    try:
+        u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
+        if bool(torch.isfinite(s).all()):
+            return u, s, vt
+    except RuntimeError:
+        pass  # float32 did not converge; float64 below does for all but non-finite input
+    u, s, vt = torch.linalg.svd(matrix.to(torch.float64), full_matrices=False)
+    return u.to(matrix.dtype), s.to(matrix.dtype), vt.to(matrix.dtype)
+
+
+def polar(matrix: Tensor) -> Tensor:
+    """Return the polar factor UVᵀ of M = UΣVᵀ; directions with σ ≈ 0 are left out, not made up."""
+    u, s, vt = thin_svd(matrix)
+    keep = s > RELATIVE * s.max().clamp_min(torch.finfo(s.dtype).tiny)
+    return u[:, keep] @ vt[keep]
+
+
+def kth_magnitudes(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -> list[float]:
+    """Return, for each of T vectors, the exact rank-th smallest |x| (rank from 1); see `kth_values`."""
+    return kth_values(lambda: (piece.abs() for piece in rows()), ranks)
+
+
+def kth_values(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -> list[float]:
+    """Return, for each of T vectors, the exact rank-th smallest x (rank from 1), without sorting.
+
+    `rows()` goes through pieces (T, …) of the vectors and is called twice: read as integers, floats are in
+    the order of their values, so one histogram of the upper 16 bits finds the bin, and a second one, of the
+    lower 16 bits of what is in that bin, the value. Memory does not grow with the vectors.
+    """
+    wanted = np.asarray(ranks, dtype=np.int64)
+    upper = np.zeros((len(ranks), 1 << 16), dtype=np.int64)
+    for piece in rows():
+        for row, keys in enumerate(_keys(piece)):
+            upper[row] += np.bincount(keys >> 16, minlength=1 << 16)
+    before = np.cumsum(upper, axis=1)
+    bins = (before < wanted[:, None]).sum(axis=1)
+    left = wanted - [counts[chosen - 1] if chosen else 0 for counts, chosen in zip(before, bins, strict=True)]
+    lower = np.zeros((len(ranks), 1 << 16), dtype=np.int64)
+    for piece in rows():
+        for row, keys in enumerate(_keys(piece)):
+            lower[row] += np.bincount(keys[keys >> 16 == bins[row]] & 0xFFFF, minlength=1 << 16)
+    found = (np.cumsum(lower, axis=1) < left[:, None]).sum(axis=1)
+    return _floats(bins.astype(np.uint32) << 16 | found.astype(np.uint32))
+
+
+def _keys(piece: Tensor) -> npt.NDArray[np.uint32]:
+    """Return integers in the order of the floats, (T, n): flip all bits of negatives, the sign of others."""
+    bits = piece.reshape(len(piece), -1).contiguous().numpy().view(np.int32)
+    keys: npt.NDArray[np.uint32] = (bits ^ ((bits >> 31) | np.int32(-(2**31)))).view(np.uint32)
+    return keys
+
+
+def _floats(keys: npt.NDArray[np.uint32]) -> list[float]:
+    """Turn keys back into the floats that they stand for."""
+    bits = np.where(keys >> 31 == 1, keys ^ np.uint32(1 << 31), ~keys)
+    return [float(value) for value in bits.astype(np.uint32).view(np.float32)]

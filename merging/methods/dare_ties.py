@@ -1,0 +1,82 @@
+"""DARE, then TIES: drop changes at random, trim, elect a sign, average what agrees."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from torch import Tensor
+
+from merging import draws, election, trim
+from merging.election import MERGE_HELP, Merge
+from merging.method import Array, Linearity, Method, Paper
+from merging.setting import Choice, Range
+from merging.task_vector import TaskVectors
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The experts' names, the trim thresholds after the drop, and the sign that an even vote takes."""
+
+    names: tuple[str, ...]
+    thresholds: trim.Thresholds
+    majority: float
+
+
+@dataclass(frozen=True)
+class DareTies(Method):
+    """DARE followed by TIES (Yu et al., arXiv 2311.03099; TIES: arXiv 2306.01708).
+
+    τ̃_t = m_t ⊙ τ_t / (1 − p) as in DARE; then trim to the `density` largest over the whole model (1 = no
+    trim), elect and average as in TIES. Frozen and exact forms as in TIES; masks as in DARE.
+    """
+
+    name: ClassVar[str] = "dare_ties"
+    title: ClassVar[str] = "DARE-TIES"
+    summary: ClassVar[str] = "Drops changes at random, then averages those that agree on the sign."
+    linearity: ClassVar[Linearity] = "frozen"
+    exact_form: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
+    paper: ClassVar[Paper] = Paper(
+        "2311.03099",
+        "Language Models are Super Mario: Absorbing Abilities from Homologous Models as a Free Lunch",
+        2023,
+        "Yu et al.",
+    )
+
+    drop: Annotated[float, Range(0.0, 0.99, "Share of each expert's changes that is dropped at random.")] = 0.5
+    density: Annotated[float, Range(0.001, 1.0, "Share that the trim keeps, dropped ones counted.")] = 0.2
+    merge: Annotated[Merge, Choice(MERGE_HELP)] = "mean"
+    seed: Annotated[int, Range(0, 2**31 - 1, "Which changes are dropped.")] = 0
+
+    def survey(self, vectors: TaskVectors) -> Survey:
+        """Find the trim thresholds after the drop, and the majority sign."""
+        names, total = vectors.names, vectors.layout.parameters
+
+        def dropped(name: str, deltas: Tensor) -> Tensor:
+            return self._dropped(names, name, deltas)
+
+        thresholds = trim.whole_model(vectors, total - int(total * self.density), dropped)
+        count = sum(election.votes(trim.kept(dropped(name, deltas), thresholds)) for name, deltas in vectors.each())
+        return Survey(names, thresholds, float((count > 0) - (count < 0)))
+
+    def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
+        """Drop, trim, and keep what agrees with the sign elected at equal coefficients."""
+        changes, majority = self._changes(name, deltas, survey)
+        return election.frozen(changes, majority, self.merge)
+
+    def combine_tensor(
+        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
+    ) -> Tensor:
+        """Elect again with the coefficients."""
+        changes, majority = self._changes(name, deltas, survey)
+        return base + election.elected(changes, coefficients, majority, self.merge)
+
+    def _changes(self, name: str, deltas: Tensor, survey: object | None) -> tuple[Tensor, float]:
+        if not isinstance(survey, Survey):
+            raise TypeError("DARE-TIES needs its survey")
+        return trim.kept(self._dropped(survey.names, name, deltas), survey.thresholds), survey.majority
+
+    def _dropped(self, names: tuple[str, ...], name: str, deltas: Tensor) -> Tensor:
+        if self.drop == 0.0:
+            return deltas
+        keep = draws.rows(self.seed, names, name, deltas) >= self.drop
+        return deltas * keep / (1.0 - self.drop)

@@ -1,0 +1,63 @@
+"""DELLA: MagPrune, elect a sign, average what agrees."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from torch import Tensor
+
+from merging import election
+from merging.election import MERGE_HELP, Merge
+from merging.magprune import HELP_DENSITY, HELP_EPSILON, HELP_SEED, magprune
+from merging.method import Array, Linearity, Method, Paper
+from merging.setting import Choice, Range
+from merging.task_vector import TaskVectors
+
+
+@dataclass(frozen=True)
+class Della(Method):
+    """DELLA-Merging (Deep, Bhardwaj, Poria, arXiv 2406.11617).
+
+    MagPrune (`merging.magprune`), then election and mean of the agreeing entries as in TIES; a sum of exactly
+    0 counts as +. Frozen and exact forms as in TIES.
+    """
+
+    name: ClassVar[str] = "della"
+    title: ClassVar[str] = "DELLA"
+    summary: ClassVar[str] = "Drops small changes more often than large ones, then averages agreeing signs."
+    linearity: ClassVar[Linearity] = "frozen"
+    exact_form: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
+    paper: ClassVar[Paper] = Paper(
+        "2406.11617",
+        "DELLA-Merging: Reducing Interference in Model Merging through Magnitude-Based Sampling",
+        2024,
+        "Deep et al.",
+    )
+
+    density: Annotated[float, Range(0.05, 1.0, HELP_DENSITY)] = 0.7
+    epsilon: Annotated[float, Range(0.0, 0.4, HELP_EPSILON)] = 0.07
+    merge: Annotated[Merge, Choice(MERGE_HELP)] = "mean"
+    seed: Annotated[int, Range(0, 2**31 - 1, HELP_SEED)] = 0
+
+    def default(self, experts: int) -> float:
+        """Return 1.1, as published."""
+        return 1.1
+
+    def survey(self, vectors: TaskVectors) -> tuple[str, ...]:
+        """Return the experts' names: the masks belong to them."""
+        return vectors.names
+
+    def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
+        """Prune, and keep what agrees with the sign elected at equal coefficients."""
+        return election.frozen(self._pruned(name, deltas, survey), 1.0, self.merge)
+
+    def combine_tensor(
+        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
+    ) -> Tensor:
+        """Elect again with the coefficients."""
+        return base + election.elected(self._pruned(name, deltas, survey), coefficients, 1.0, self.merge)
+
+    def _pruned(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
+        if not isinstance(survey, tuple):
+            raise TypeError("DELLA needs the experts' names")
+        return magprune(deltas, survey, name, self.density, self.epsilon, self.seed)

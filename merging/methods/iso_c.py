@@ -1,0 +1,52 @@
+"""Iso-C: give all directions of the summed change the same strength."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+
+from merging.linalg import isotropic
+from merging.matrices import row_blocks
+from merging.method import Array, Linearity, Method, Paper
+from merging.setting import Choice
+from merging.trim import by_expert
+
+
+@dataclass(frozen=True)
+class IsoC(Method):
+    """Isotropic merging in common subspace (Marczak et al., arXiv 2502.04959).
+
+    Per matrix M = Σ c_t τ_t = U Σ Vᵀ, merged = base + σ̄ U Vᵀ with σ̄ the mean singular value; other tensors
+    get Σ c_t τ_t / T. Computed again for every c; the authors' scale α is c_t = α for all t.
+    """
+
+    name: ClassVar[str] = "iso_c"
+    title: ClassVar[str] = "Iso-C"
+    summary: ClassVar[str] = "Adds the changes and evens out their strength over all directions of a layer."
+    linearity: ClassVar[Linearity] = "nonlinear"
+    bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
+    paper: ClassVar[Paper] = Paper(
+        "2502.04959",
+        "No Task Left Behind: Isotropic Model Merging with Common and Task-Specific Subspaces",
+        2025,
+        "Marczak et al.",
+    )
+
+    split_qkv: Annotated[
+        bool, Choice("Treat query, key and value as three matrices where a model stores them as one.")
+    ] = True
+
+    def combine_tensor(
+        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
+    ) -> Tensor:
+        """Return base + σ̄ U Vᵀ of the weighted sum."""
+        total = (deltas * by_expert(coefficients.tolist(), deltas)).sum(0)
+        blocks = row_blocks(name, tuple(base.shape), self.split_qkv)
+        if not blocks:
+            return base + total / len(deltas)
+        found = torch.zeros_like(total)
+        for block in blocks:
+            if bool(total[block].any()):
+                found[block] = isotropic(total[block])
+        return base + found

@@ -1,0 +1,65 @@
+"""TSV-M: merge the leading singular vectors of the experts after making them orthogonal to each other."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+
+from merging.linalg import polar, thin_svd
+from merging.matrices import by_matrix
+from merging.method import Linearity, Method, Paper
+from merging.setting import Choice, Range
+
+
+@dataclass(frozen=True)
+class TsvM(Method):
+    """TSV-Merge (Gargiulo et al., arXiv 2412.00081).
+
+    Per matrix τ_t ≈ U_t S_t V_tᵀ (rank k = ⌊r/T⌋), Ũ = polar[U_1 … U_T], Ṽ = polar[V_1 … V_T], merged
+    Σ_t Ũ_t S_t Ṽ_tᵀ. Scaling τ_t by c_t leaves U_t and V_t alone, so with bases computed at c = 1 the merge
+    is exactly linear: direction_t = Ũ_t S_t Ṽ_tᵀ. Tensors that are no matrices: the mean of the task vectors.
+
+    Experts that do not differ from the base in a matrix take no part in it, and singular directions that two
+    experts share exactly are kept once (the authors' SVD fills both up with arbitrary vectors).
+    """
+
+    name: ClassVar[str] = "tsv_m"
+    title: ClassVar[str] = "TSV-M"
+    summary: ClassVar[str] = "Keeps each expert's main directions per layer and makes them not disturb each other."
+    linearity: ClassVar[Linearity] = "linear"
+    bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
+    paper: ClassVar[Paper] = Paper(
+        "2412.00081",
+        "Task Singular Vectors: Reducing Task Interference in Model Merging",
+        2024,
+        "Gargiulo et al.",
+    )
+
+    rank: Annotated[float, Range(0.01, 1.0, "Share of each layer's rank that the experts divide between them.")] = 1.0
+    split_qkv: Annotated[
+        bool, Choice("Treat query, key and value as three matrices where a model stores them as one.")
+    ] = True
+
+    def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
+        """Return Ũ_t S_t Ṽ_tᵀ for each expert."""
+        return by_matrix(name, deltas, self.split_qkv, self._directions)
+
+    def _directions(self, deltas: Tensor) -> Tensor:
+        count, rows, columns = deltas.shape
+        kept = max(1, int(self.rank * min(rows, columns) / count))
+        active = [number for number in range(count) if bool(deltas[number].any())]
+        parts = [tuple(piece[..., :kept] for piece in _factors(deltas[number])) for number in active]
+        left = polar(torch.cat([u for u, _, _ in parts], dim=1))
+        right = polar(torch.cat([v for _, _, v in parts], dim=1))
+        found = torch.zeros_like(deltas)
+        for place, number in enumerate(active):
+            own = slice(place * kept, (place + 1) * kept)
+            found[number] = (left[:, own] * parts[place][1]) @ right[:, own].T
+        return found
+
+
+def _factors(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return U (m, r), S (r,), V (n, r)."""
+    u, s, vt = thin_svd(matrix)
+    return u, s, vt.T

@@ -1,0 +1,39 @@
+"""Weighted average of the experts."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from merging.method import Array, Linearity, Method, Paper, Scalars
+from merging.proportions import check_sum, shares
+
+
+@dataclass(frozen=True)
+class WeightedAverage(Method):
+    """θ = Σ c_t θ_t / Σ c_t (model soups, Wortsman et al., arXiv 2203.05482, §2, with weights).
+
+    Written on task vectors: base + Σ (c_t / Σ c) τ_t, so it is task arithmetic with normalised coefficients.
+    """
+
+    name: ClassVar[str] = "weighted_average"
+    title: ClassVar[str] = "Weighted average"
+    summary: ClassVar[str] = "Averages the experts; only the proportions of the coefficients matter."
+    linearity: ClassVar[Linearity] = "span"
+    paper: ClassVar[Paper] = Paper(
+        "2203.05482",
+        "Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing "
+        "inference time",
+        2022,
+        "Wortsman et al.",
+    )
+
+    def default(self, experts: int) -> float:
+        """Return 1/T: the plain average."""
+        return 1.0 / experts
+
+    def check(self, coefficients: Array) -> None:
+        """Refuse coefficients whose sum is (nearly) zero."""
+        check_sum(coefficients)
+
+    def scalars(self, coefficients: Array, gram: Array | None) -> Scalars:
+        """Return c / Σ c."""
+        return Scalars(1.0, shares(coefficients))

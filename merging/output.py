@@ -1,0 +1,192 @@
+"""Carrying out a recipe: one .safetensors file, or a folder with shards, recipe and the base's companions."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from torch import Tensor
+
+from merging.combine import merge_plan, merge_tensors
+from merging.errors import MergingError
+from merging.recipe import Recipe, new_recipe
+from merging.task_vector import task_vectors
+from merging.writing import Slot, atomic, write
+
+SHARD = 5 * 10**9  # bytes, as in huggingface_hub
+RECIPE = "recipe.yaml"
+COMPANIONS = (
+    ".json",
+    ".txt",
+    ".model",
+    ".jinja",
+    ".tiktoken",
+)  # configuration and tokenizer of a base folder
+SINGLE = "model.safetensors"
+OPEN_CLIP = "open_clip_model.safetensors"
+Progress = Callable[[int, int], None]
+
+
+def merge(
+    recipe: Recipe,
+    folder: Path,
+    out: Path,
+    progress: Progress | None = None,
+    shard: int = SHARD,
+) -> dict[str, str]:
+    """Carry out a recipe whose paths are relative to `folder`; return SHA-256 (hex) by file name.
+
+    `out` ending in .safetensors is one file, with the recipe beside it as <name>.recipe.yaml; anything else
+    is a folder with weights (in shards of at most `shard` bytes), recipe.yaml, and the configuration and
+    tokenizer files of the base where the base is a folder. Nothing half-written is ever left at `out`.
+
+    Raises:
+        MergingError: a wrong recipe or checkpoint, or an `out` that holds something else.
+    """
+    out = Path(out)
+    method = recipe.made()
+    base, experts = recipe.checkpoints(folder)
+    _refuse_overwriting(out, [base.path, *(expert.path for expert in experts)])
+    with task_vectors(base, experts) as vectors:
+        plan = merge_plan(vectors, recipe.dtype)
+    single = out.suffix == ".safetensors"
+    full = new_recipe(
+        base,
+        experts,
+        method,
+        recipe.coefficients,
+        out.parent if single else out,
+        recipe.dtype,
+        recipe.exact,
+    )
+    metadata = {"format": "pt", "mergescape": full.identity()}
+    tensors = merge_tensors(method, base, experts, full.coefficients, recipe.dtype, recipe.exact)
+    stream = _reported(tensors, len(plan), progress)
+    if single:
+        recipe_file = out.with_suffix(".recipe.yaml")
+        found = {out.name: write(out, stream, metadata, plan)}
+        found[recipe_file.name] = _text(recipe_file, full.to_yaml())
+        return found
+    return _write_folder(out, stream, plan, metadata, full, base.path, shard)
+
+
+def _reported(
+    tensors: Iterator[tuple[str, Tensor]], of: int, progress: Progress | None
+) -> Iterator[tuple[str, Tensor]]:
+    for done, pair in enumerate(tensors):
+        yield pair
+        if progress:
+            progress(done + 1, of)
+
+
+def _refuse_overwriting(out: Path, sources: Sequence[Path]) -> None:
+    here = out.resolve()
+    for source in sources:
+        if here in (source.resolve(), *source.resolve().parents):
+            raise MergingError(f"'{out}' holds the checkpoint '{source}'.", "Choose another place to write.")
+    if out.suffix == ".safetensors":
+        if out.is_dir():
+            raise MergingError(f"'{out}' is a folder.", "Choose another name.")
+    elif out.exists() and not (out.is_dir() and ((out / RECIPE).is_file() or not any(out.iterdir()))):
+        raise MergingError(
+            f"'{out}' exists and is not an earlier merge.",
+            "Give a new folder, or a name that ends in .safetensors.",
+        )
+
+
+def _text(path: Path, text: str) -> str:
+    data = text.encode()
+    with atomic(path) as file:
+        file.write(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _write_folder(
+    out: Path,
+    stream: Iterator[tuple[str, Tensor]],
+    plan: Sequence[Slot],
+    metadata: dict[str, str],
+    recipe: Recipe,
+    base: Path,
+    shard: int,
+) -> dict[str, str]:
+    """Write everything into a folder beside `out`, then rename it into place."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    try:
+        work.chmod(0o755)
+        found = _write_weights(work, stream, plan, metadata, base, shard)
+        found[RECIPE] = _text(work / RECIPE, recipe.to_yaml())
+        for companion in _companions(base):
+            shutil.copyfile(companion, work / companion.name)
+            (work / companion.name).chmod(0o644)
+            found[companion.name] = hashlib.sha256(companion.read_bytes()).hexdigest()
+        _replace(work, out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return found
+
+
+def _write_weights(
+    work: Path,
+    stream: Iterator[tuple[str, Tensor]],
+    plan: Sequence[Slot],
+    metadata: dict[str, str],
+    base: Path,
+    shard: int,
+) -> dict[str, str]:
+    parts = _shards(plan, shard)
+    if len(parts) == 1:
+        name = OPEN_CLIP if (base / OPEN_CLIP).is_file() else SINGLE
+        return {name: write(work / name, stream, metadata, plan)}
+    found: dict[str, str] = {}
+    where: dict[str, str] = {}
+    for number, part in enumerate(parts, start=1):
+        name = f"model-{number:05d}-of-{len(parts):05d}.safetensors"
+        found[name] = write(work / name, islice(stream, len(part)), metadata, part)
+        where.update({slot.name: name for slot in part})
+    index = {
+        "metadata": {"total_size": sum(slot.nbytes for slot in plan)},
+        "weight_map": dict(sorted(where.items())),
+    }
+    name = "model.safetensors.index.json"
+    found[name] = _text(work / name, json.dumps(index, indent=2) + "\n")
+    return found
+
+
+def _shards(plan: Sequence[Slot], limit: int) -> list[list[Slot]]:
+    """Split the plan into consecutive parts of at most `limit` bytes (one tensor may be larger)."""
+    parts: list[list[Slot]] = [[]]
+    held = 0
+    for slot in plan:
+        if parts[-1] and held + slot.nbytes > limit:
+            parts.append([])
+            held = 0
+        parts[-1].append(slot)
+        held += slot.nbytes
+    return parts
+
+
+def _companions(base: Path) -> list[Path]:
+    if not base.is_dir():
+        return []
+    return sorted(
+        file
+        for file in base.iterdir()
+        if file.is_file() and file.suffix in COMPANIONS and not file.name.endswith(".index.json")
+    )
+
+
+def _replace(work: Path, out: Path) -> None:
+    """Put `work` in the place of `out`; an earlier merge there is removed only after it."""
+    if not out.exists():
+        os.rename(work, out)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".old", dir=out.parent))
+    os.rename(out, old / "merge")
+    os.rename(work, out)
+    shutil.rmtree(old, ignore_errors=True)

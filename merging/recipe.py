@@ -1,0 +1,201 @@
+"""Recipes: what rebuilds one merged checkpoint byte for byte."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from merging.checkpoint import Checkpoint, reference
+from merging.combine import DType
+from merging.errors import MergingError, nearest
+from merging.method import Method, ordered
+from merging.method import method as make_method
+
+VERSIONS = ("torch", "numpy", "safetensors")
+
+
+class Part(BaseModel):
+    """A base or an expert in a recipe; `path` is relative to the recipe's folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    path: str
+    fingerprint: str | None = None
+
+
+class Reference(BaseModel):
+    """A paper to cite for the merged checkpoint."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    arxiv: str
+    title: str
+    year: int
+    authors: str = ""
+
+
+class Recipe(BaseModel):
+    """All that one merged checkpoint depends on; read and written as YAML.
+
+    >>> base, expert = Part(name="base", path="b.safetensors"), Part(name="a", path="a.safetensors")
+    >>> recipe = Recipe(base=base, experts=(expert,), method="task_arithmetic", coefficients={"a": 0.4})
+    >>> Recipe.from_yaml(recipe.to_yaml()) == recipe
+    True
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    format: Literal[1] = 1
+    base: Part
+    experts: tuple[Part, ...] = Field(min_length=1)
+    method: str
+    settings: dict[str, float | int | str | bool] = Field(default_factory=dict)
+    coefficients: dict[str, float]
+    exact: bool = False
+    dtype: DType = "as base"
+    versions: dict[str, str] = Field(default_factory=dict)
+    papers: tuple[Reference, ...] = ()
+
+    def to_yaml(self) -> str:
+        """Write the recipe as YAML, fields in their order."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=1000)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> "Recipe":
+        """Read a recipe.
+
+        Raises:
+            MergingError: not YAML, an unknown or missing field, a wrong value; names the field.
+        """
+        return cls.from_mapping(read_yaml(text))
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any]) -> "Recipe":
+        """Read a recipe from plain data. Raises MergingError like `from_yaml`."""
+        try:
+            return cls.model_validate(_tidied(data))
+        except ValidationError as error:
+            raise _explained(error) from error
+
+    def identity(self) -> str:
+        """Return the recipe as JSON without paths and versions: what stands inside the merged file."""
+        data = self.model_dump(mode="json", exclude={"versions"})
+        for part in (data["base"], *data["experts"]):
+            del part["path"]
+        return json.dumps(data, sort_keys=True, ensure_ascii=False)
+
+    def made(self) -> Method:
+        """Return the method with its settings. Raises MergingError for a wrong one."""
+        return make_method(self.method, self.settings)
+
+    def checkpoints(self, folder: Path) -> tuple[Checkpoint, tuple[Checkpoint, ...]]:
+        """Find, read and fingerprint base and experts; paths are relative to `folder`.
+
+        Raises:
+            MergingError: a missing or unreadable checkpoint, or one that has changed since the recipe.
+        """
+        return _referenced(self.base, folder), tuple(_referenced(part, folder) for part in self.experts)
+
+
+def new_recipe(
+    base: Checkpoint,
+    experts: Sequence[Checkpoint],
+    method: Method,
+    coefficients: Mapping[str, float],
+    folder: Path,
+    dtype: DType = "as base",
+    exact: bool = False,
+) -> Recipe:
+    """Return the complete recipe of a merge, with paths relative to `folder`.
+
+    Raises:
+        MergingError: coefficients that the method cannot take.
+    """
+    names = [expert.name for expert in experts]
+    values = ordered(method, names, coefficients)
+    return Recipe(
+        base=_part(base, folder),
+        experts=tuple(_part(expert, folder) for expert in experts),
+        method=method.name,
+        settings=method.settings,
+        coefficients=dict(zip(names, values.tolist(), strict=True)),
+        exact=exact,
+        dtype=dtype,
+        versions=versions(),
+        papers=(
+            Reference(
+                arxiv=method.paper.arxiv,
+                title=method.paper.title,
+                year=method.paper.year,
+                authors=method.paper.authors,
+            ),
+        ),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that the bytes of a merge may depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}}
+
+
+def _part(checkpoint: Checkpoint, folder: Path) -> Part:
+    path = os.path.relpath(checkpoint.path.resolve(), Path(folder).resolve())
+    return Part(name=checkpoint.name, path=Path(path).as_posix(), fingerprint=checkpoint.fingerprint)
+
+
+def _referenced(part: Part, folder: Path) -> Checkpoint:
+    found = reference(part.name, Path(folder) / part.path)
+    if part.fingerprint is not None and part.fingerprint != found.fingerprint:
+        raise MergingError(
+            f"'{part.name}' at '{part.path}' is not the checkpoint of the recipe: its fingerprint is "
+            f"{found.fingerprint[:12]}…, the recipe has {part.fingerprint[:12]}….",
+            "Put the original back, or remove the fingerprint to accept this one.",
+        )
+    return found
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses a key written twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key in seen:
+                raise MergingError(f"Line {key_node.start_mark.line + 1}: '{key}' is written twice.")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(text: str) -> dict[str, Any]:
+    """Read YAML whose top level is a mapping. Raises MergingError with the line otherwise."""
+    try:
+        data = yaml.load(text, Loader=_Loader)  # a SafeLoader: builds plain data only
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"Line {mark.line + 1}: " if mark else ""
+        raise MergingError(f"{where}this is not YAML: {getattr(error, 'problem', error)}.") from error
+    if not isinstance(data, dict):
+        raise MergingError(f"A recipe is a YAML mapping; this is {type(data).__name__}.")
+    return {str(key): value for key, value in data.items()}
+
+
+def _tidied(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Name unknown fields with the nearest right one, before pydantic does it less clearly."""
+    for name in data:
+        if name not in Recipe.model_fields:
+            raise MergingError(f"A recipe has no field '{name}'.", nearest(name, Recipe.model_fields))
+    return dict(data)
+
+
+def _explained(error: ValidationError) -> MergingError:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "recipe"
+    return MergingError(
+        f"Recipe, field '{where}': {first['msg'].lower()} (given: {str(first['input'])[:80]}).",
+        "See docs/recipes or `python -m merging --list`.",
+    )

@@ -1,0 +1,236 @@
+"""Lazy reading of checkpoints: safetensors (single or sharded), and torch files without running code."""
+
+import json
+import pickle
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from merging.errors import MergingError, nearest
+
+SINGLE_FILES = (
+    "model.safetensors",
+    "open_clip_model.safetensors",
+    "diffusion_pytorch_model.safetensors",
+    "pytorch_model.bin",
+    "open_clip_pytorch_model.bin",
+)
+TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
+FORMATS = "Give a .safetensors file, a folder with one (or with a shard index), or a .pt/.bin state dict."
+
+Read = Callable[[], Tensor]
+
+
+class Tensors(AbstractContextManager["Tensors"]):
+    """The tensors of one checkpoint, read one at a time.
+
+    `metadata` is the safetensors metadata of the (first) file. Close it, or use it in a with block.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shapes: Mapping[str, tuple[int, ...]],
+        dtypes: Mapping[str, torch.dtype],
+        read: Callable[[str], Tensor],
+        metadata: Mapping[str, str],
+        stack: ExitStack,
+    ) -> None:
+        self.path = path
+        self.metadata = dict(metadata)
+        self._shapes = dict(shapes)
+        self._dtypes = dict(dtypes)
+        self._read = read
+        self._stack = stack
+
+    def keys(self) -> list[str]:
+        """Return the tensor names, sorted."""
+        return sorted(self._shapes)
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Return the shape of one tensor without reading it."""
+        return self._shapes[self._known(key)]
+
+    def dtype(self, key: str) -> torch.dtype:
+        """Return the dtype of one tensor without reading it."""
+        return self._dtypes[self._known(key)]
+
+    def get(self, key: str) -> Tensor:
+        """Read one tensor. It may be a view of a memory-mapped file: do not write to it."""
+        return self._read(self._known(key))
+
+    def close(self) -> None:
+        """Release the files."""
+        self._stack.close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def _known(self, key: str) -> str:
+        if key not in self._shapes:
+            raise MergingError(f"'{self.path}' has no tensor '{key}'.", nearest(key, self._shapes))
+        return key
+
+
+def open_tensors(path: Path) -> Tensors:
+    """Open a checkpoint lazily: a .safetensors file, a folder, or a torch file (`weights_only`).
+
+    Raises:
+        MergingError: missing, unreadable, or a pickle that would have to run code.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MergingError(f"There is no checkpoint at '{path}'.", FORMATS)
+    files = _files(path) if path.is_dir() else [path]
+    if all(file.suffix == ".safetensors" for file in files):
+        return _open_safetensors(path, files)
+    if all(file.suffix in TORCH_SUFFIXES for file in files):
+        return _open_torch(path, files)
+    raise MergingError(f"'{path}' is not a checkpoint that can be read (ending '{path.suffix}').", FORMATS)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Find the weight files of a folder: a shard index first, then the usual single files."""
+    for index in sorted(folder.glob("*.index.json")):
+        try:
+            shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        except (KeyError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise MergingError(f"The shard index '{index}' cannot be read: {error}.") from error
+        absent = [name for name in shards if not (folder / name).is_file()]
+        if absent or not shards:
+            raise MergingError(f"'{index}' lists the shard '{(absent or ['none'])[0]}', which is not there.")
+        return [folder / name for name in shards]
+    for name in SINGLE_FILES:
+        if (folder / name).is_file():
+            return [folder / name]
+    if (folder / "adapter_config.json").is_file():
+        raise MergingError(
+            f"'{folder}' holds a LoRA adapter, not a full checkpoint.",
+            "Merge the adapter into its base first (peft: model.merge_and_unload()) and save that.",
+        )
+    found = sorted(folder.glob("*.safetensors"))
+    if len(found) == 1:
+        return found
+    what = "no weight file" if not found else f"{len(found)} .safetensors files and no index"
+    raise MergingError(f"The folder '{folder}' has {what}.", FORMATS)
+
+
+def _open_safetensors(path: Path, files: list[Path]) -> Tensors:
+    stack = ExitStack()
+    owner: dict[str, Any] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
+    dtypes: dict[str, torch.dtype] = {}
+    metadata: dict[str, str] = {}
+    try:
+        for file in files:
+            opened = stack.enter_context(safe_open(str(file), framework="pt"))
+            metadata = metadata or dict(opened.metadata() or {})
+            for key in opened.keys():  # noqa: SIM118 (safe_open is not a mapping)
+                if key in owner:
+                    raise MergingError(f"Tensor '{key}' stands in two shards of '{path}'.")
+                part = opened.get_slice(key)
+                owner[key] = opened
+                shapes[key] = tuple(part.get_shape())
+                dtypes[key] = _dtype(path, key, part.get_dtype())
+    except (SafetensorError, OSError) as error:
+        stack.close()
+        raise MergingError(f"'{path}' is not a readable safetensors file: {error}.") from error
+    except MergingError:
+        stack.close()
+        raise
+
+    def read(key: str) -> Tensor:
+        tensor: Tensor = owner[key].get_tensor(key)
+        return tensor
+
+    return Tensors(path, shapes, dtypes, read, metadata, stack)
+
+
+DTYPES: Mapping[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U64": torch.uint64,
+    "U32": torch.uint32,
+    "U16": torch.uint16,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+def _dtype(path: Path, key: str, code: str) -> torch.dtype:
+    if code not in DTYPES:
+        raise MergingError(
+            f"Tensor '{key}' of '{path}' has dtype {code}, which cannot be merged.",
+            f"Allowed: {', '.join(DTYPES)}.",
+        )
+    return DTYPES[code]
+
+
+def _open_torch(path: Path, files: list[Path]) -> Tensors:
+    state: dict[str, Tensor] = {}
+    for file in files:
+        state.update(_state_dict(file))
+    names = {dtype: code for code, dtype in DTYPES.items()}
+    for key, tensor in state.items():
+        if tensor.dtype not in names:
+            _dtype(path, key, str(tensor.dtype).removeprefix("torch."))
+    return Tensors(
+        path,
+        {key: tuple(tensor.shape) for key, tensor in state.items()},
+        {key: tensor.dtype for key, tensor in state.items()},
+        lambda key: state[key].detach(),
+        {},
+        ExitStack(),
+    )
+
+
+def _state_dict(file: Path) -> dict[str, Tensor]:
+    """Load a torch file without running code, unwrap {"state_dict": …} and a "module." prefix."""
+    loaded = _load(file)
+    for wrapper in ("state_dict", "model_state_dict", "model"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
+            loaded = loaded[wrapper]
+            break
+    if not isinstance(loaded, Mapping):
+        raise MergingError(f"'{file}' holds a {type(loaded).__name__}, not a state dict.", FORMATS)
+    strange = [str(key) for key, value in loaded.items() if not isinstance(value, Tensor)]
+    if strange or not loaded:
+        raise MergingError(f"'{file}' is not a state dict: entry '{(strange or ['none'])[0]}' is no tensor.")
+    state = {str(key): value for key, value in loaded.items()}
+    if all(key.startswith("module.") for key in state):
+        state = {key.removeprefix("module."): value for key, value in state.items()}
+    return state
+
+
+def _load(file: Path) -> Any:
+    try:
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        except RuntimeError:  # the old, non-zip container cannot be memory-mapped
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise MergingError(
+            f"'{file}' is a pickle that would run code when opened; it is refused.",
+            "Convert it where it was made: safetensors.torch.save_file(model.state_dict(), 'model.safetensors').",
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise MergingError(f"'{file}' is not a readable torch file: {error}.") from error

@@ -1,0 +1,6 @@
+"""`python -m study`: the commands of a study, for people, scripts and hosts without a browser."""
+
+from study.commands import main
+
+if __name__ == "__main__":
+    main()

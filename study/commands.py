@@ -1,0 +1,295 @@
+"""The command line. Exit 0 = done, 2 = the request is wrong (one line on stderr), 1 = it failed while running.
+
+Slow imports (torch, open_clip) stand inside the commands that need them, so that `status` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from study.errors import StudyError
+from study.study import open_study, parse_at
+from surrogate import SurrogateError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Measure merges of fine-tuned models, see the whole trade-off, export the one you choose.",
+)  # fmt: skip
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")]
+MethodName = Annotated[str | None, typer.Option("--method", help="A merging method (python -m merging --list).")]
+SurrogateName = Annotated[str | None, typer.Option("--surrogate", help="Default: the best by leave-one-out error.")]
+Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1 …; default: a GPU if there is one.")]
+At = Annotated[str | None, typer.Option("--at", help="Coefficients: digits=0.3,signs=0.7,…")]
+Points = Annotated[Path | None, typer.Option("--points", help="CSV: a header of expert names, one row per point.")]
+
+
+def main() -> None:
+    """Run a command; every wrong request ends in one line and exit code 2, never in a traceback."""
+    # Threads that spin while they wait made a trial seven times slower whenever another program used the processor.
+    # The OpenMP runtime reads this when torch is loaded, which happens later, inside the commands.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        app(standalone_mode=False)
+    except (StudyError, SurrogateError) as error:
+        _leave(str(error), 2)
+    except typer.Exit as error:
+        sys.exit(error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        _leave("Stopped. Every finished trial is kept.", 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if _is_request(error):
+            _leave(str(getattr(error, "message", "") or error), 2)
+        if os.environ.get("MERGESCAPE_DEBUG"):
+            raise
+        _leave(f"It failed: {type(error).__name__}: {error}. Every finished trial is kept.", 1)
+
+
+def _is_request(error: Exception) -> bool:
+    """Whether the person, not the program, must mend it: usage errors, bad checkpoints, bad tasks."""
+    return type(error).__name__ in ("MergingError", "EvaluationError") or hasattr(error, "exit_code")
+
+
+def _leave(message: str, code: int) -> None:
+    sys.stderr.write(" ".join(message.split()) + "\n")
+    sys.exit(code)
+
+
+def _show(value: dict[str, Any], as_json: bool, text: str) -> None:
+    typer.echo(json.dumps(value, allow_nan=False) if as_json else text)
+
+
+@app.command()
+def demo(
+    folder: Folder,
+    tasks: Annotated[str, typer.Option(help="Two or more of the demo's tasks, or 'all'.")] = "digits,signs,flags",
+    seed: Annotated[int, typer.Option(help="Which samples are drawn.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Write the built-in demo study into DIR: a tiny CLIP, its experts, their tasks. No network."""
+    from study.demo import demo_tasks, write_demo
+
+    chosen = demo_tasks() if tasks.strip() == "all" else [part.strip() for part in tasks.split(",") if part.strip()]
+    study = write_demo(folder, tuple(chosen), seed)
+    value = {
+        "folder": str(study.folder),
+        "experts": [e.name for e in study.experts],
+        "tasks": [t.name for t in study.tasks],
+    }
+    _show(
+        value,
+        as_json,
+        f"Demo study with {', '.join(chosen)} in {folder}. Next: python -m study run {folder} --trials 12",
+    )
+
+
+@app.command()
+def run(
+    folder: Folder,
+    trials: Annotated[int, typer.Option(min=0, max=100_000, help="Trials per method, in all.")] = 30,
+    seed: Annotated[int | None, typer.Option(help="Seed of the design; default: the study's.")] = None,
+    method: MethodName = None,
+    surrogate: SurrogateName = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Measure up to N trials (anchors, design, then what the surrogate proposes); again = go on where it stopped."""
+    from study.run import run as work
+    from study.status import status as stand
+
+    study = open_study(folder)
+    report = work(study, trials, method, seed, device, surrogate)
+    value = {**stand(study), "end": report.end, "measured": report.measured}
+    _show(
+        value,
+        as_json,
+        f"{report.end}: measured {report.measured} now, {value['done']} done, {value['failed']} failed.",
+    )
+    if report.failed and not report.measured:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(folder: Folder, as_json: Json = False) -> None:
+    """Counts by state, time spent and left, cost of a trial, last error."""
+    from study.status import status as stand
+
+    value: dict[str, Any] = stand(open_study(folder))
+    each = value["seconds_per_trial"]
+    cost = "" if each is None else f", {each:.2f} s per trial"
+    error = f"\nLast error: {value['last_error']}" if value["last_error"] else ""
+    worker = "running" if value["worker"]["running"] else "not running"
+    _show(
+        value, as_json,
+        f"{value['name']}: {value['done']} done, {value['proposed']} proposed, {value['running']} running, "
+        f"{value['failed']} failed{cost}; worker {worker}.{error}",
+    )  # fmt: skip
+
+
+@app.command()
+def front(
+    folder: Folder,
+    surrogate: SurrogateName = None,
+    points: Annotated[int, typer.Option(help="How many predicted points.")] = 50,
+    method: MethodName = None,
+    test: Annotated[bool, typer.Option("--test", help="Add the held-out split for the measured front.")] = False,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """The measured and the predicted front."""
+    from study.front import front as compute
+
+    study = open_study(folder)
+    value = compute(study, surrogate, points, method, test)
+    if test:
+        from study.run import measure_now
+
+        waiting = [row for row in value["measured"] if row["on_front"] and "test" not in row]
+        asked = [(study.method(row["method"]), row["coefficients"]) for row in waiting]
+        measure_now(study, asked, ("test",), device)
+        value = compute(study, surrogate, points, method, test)
+    _show(value, as_json, _front_text(value))
+
+
+def _front_text(value: dict[str, Any]) -> str:
+    names = [task["name"] for task in value["tasks"]]
+    lines = [f"{value['evaluations']} trials measured; those that no other beats:"]
+    for row in value["measured"]:
+        if row["on_front"]:
+            numbers = ", ".join(
+                f"{n} {row['metrics'][n]['value']:.3f}±{row['metrics'][n]['stderr']:.3f}" for n in names
+            )
+            at = ",".join(f"{name}={c:g}" for name, c in row["coefficients"].items())
+            lines.append(f"  {numbers}   --at {at}")
+    model = value["surrogate"]
+    if model["name"]:
+        errors = ", ".join(f"{name} {rmse:.3f}" for name, rmse in model["loo_rmse"].items())
+        lines.append(
+            f"{len(value['predicted'])} predicted points by '{model['name']}' (leave-one-out error: {errors})."
+        )
+    return "\n".join(lines)
+
+
+def _asked(at: str | None, points: Path | None) -> list[dict[str, float]]:
+    from study.predict import read_points
+
+    if (at is None) == (points is None):
+        raise StudyError("Give either --at or --points.", "For example: --at digits=0.3,signs=0.7,flags=0.5.")
+    return [parse_at(at)] if at is not None else read_points(points or Path())
+
+
+@app.command()
+def predict(
+    folder: Folder,
+    at: At = None,
+    points: Points = None,
+    surrogate: SurrogateName = None,
+    method: MethodName = None,
+    as_json: Json = False,
+) -> None:
+    """Predicted metrics at given coefficients, with their 90 % interval."""
+    from study.predict import predict as compute
+
+    value = compute(open_study(folder), _asked(at, points), surrogate, method)
+    lines = [
+        ", ".join(f"{name} {m['mean']:.3f} ({m['low']:.3f} to {m['high']:.3f})" for name, m in point["metrics"].items())
+        for point in value["points"]
+    ]
+    _show(value, as_json, "predicted: " + "\npredicted: ".join(lines))
+
+
+@app.command()
+def measure(
+    folder: Folder,
+    at: At = None,
+    points: Points = None,
+    method: MethodName = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Merge and measure given coefficients for real; adds done trials."""
+    from study.front import shown
+    from study.run import measure_now
+
+    study = open_study(folder)
+    choice = study.method(method)
+    asked = [(choice, study.check(choice, one)) for one in _asked(at, points)]
+    trials = measure_now(study, asked, ("validation",), device)
+    value = {"points": [{"trial": t.id, "coefficients": t.coefficients, "metrics": shown(t.metrics)} for t in trials]}
+    lines = [", ".join(f"{n} {m.value:.3f}±{m.stderr:.3f}" for n, m in t.metrics.items()) for t in trials]
+    _show(value, as_json, "measured: " + "\nmeasured: ".join(lines))
+
+
+@app.command()
+def choose(
+    folder: Folder,
+    want: Annotated[str | None, typer.Option(help="The least you accept: digits=0.9,signs=0.7")] = None,
+    knee: Annotated[bool, typer.Option("--knee", help="The point beyond which more of one costs much.")] = False,
+    surrogate: SurrogateName = None,
+    method: MethodName = None,
+    as_json: Json = False,
+) -> None:
+    """The front's best point for a wish, and what it costs the other tasks."""
+    from study.predict import choose as compute
+
+    value = compute(open_study(folder), parse_at(want) if want else None, surrogate, method, knee)
+    at = ",".join(f"{name}={c:g}" for name, c in value["coefficients"].items())
+    numbers = ", ".join(
+        f"{name} {m['mean']:.3f} (gives up {value['costs'][name]:.3f})" for name, m in value["metrics"].items()
+    )
+    _show(value, as_json, f"{value['reason']}\npredicted: {numbers}\n--at {at}")
+
+
+@app.command()
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("--out", help="The folder to write.")],
+    at: At = None,
+    method: MethodName = None,
+    form: Annotated[str, typer.Option("--format", help="as base, float32, float16 or bfloat16.")] = "as base",
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Compute a frozen method again with these coefficients.")
+    ] = False,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Write the checkpoint, its recipe and a model card, measured on the test split."""
+    from study.export import export as write
+
+    study = open_study(folder)
+    choice = study.method(method)
+    coefficients = study.check(choice, _asked(at, None)[0])
+    value = write(study, choice, coefficients, out, form, exact, device)
+    lines = [
+        f"  {name}: {m['value']:.3f}±{m['stderr']:.3f} on {m['n']} test samples" for name, m in value["metrics"].items()
+    ]
+    _show(value, as_json, f"Exported to {value['out']}\n" + "\n".join(lines))
+
+
+@app.command()
+def verify(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder that `export` wrote.")],
+    study: Annotated[Path | None, typer.Option(help="The study's folder, if it has moved.")] = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Rebuild the checkpoint from its recipe, compare the bytes, measure again."""
+    from study.verify import verify as check
+
+    value = check(out, study, device)
+    same = "identical" if value["identical"] else "DIFFERENT"
+    equal = "equal" if value["metrics_equal"] else "DIFFERENT"
+    _show(value, as_json, f"bytes: {same}; metrics: {equal}")
+    if not (value["identical"] and value["metrics_equal"]):
+        raise typer.Exit(1)

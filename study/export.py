@@ -1,0 +1,167 @@
+"""Taking a model home: the checkpoint, its recipe, the frozen heads, a model card, measured on the test split."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import merging
+from merging import Recipe, merge, new_recipe, write
+from study.card import card
+from study.errors import StudyError
+from study.front import baselines, shown
+from study.measure import DTYPES, Measurer, references
+from study.run import measure_now
+from study.settings import MethodChoice
+from study.study import Study
+from study.trial import Measured, Trial
+
+WEIGHTS = "open_clip_model.safetensors"
+RECIPE = "recipe.yaml"
+CARD = "README.md"
+FACTS = "mergescape.json"
+HEADS = "heads"
+
+
+def export(
+    study: Study,
+    choice: MethodChoice,
+    coefficients: Mapping[str, float],
+    out: Path,
+    form: str = "as base",
+    exact: bool = False,
+    device: str | None = None,
+) -> dict[str, Any]:
+    """Write the merged model into the folder ``out`` and return the JSON of `python -m study export`.
+
+    The folder appears only when everything in it is complete. The metrics are of the test split, measured on
+    exactly the weights that the file holds.
+
+    Raises:
+        StudyError: ``out`` exists and is not an empty folder, or the format is unknown.
+        MergingError: the recipe cannot be merged.
+    """
+    out = out.expanduser().resolve()
+    if form not in ("as base", *DTYPES):
+        raise StudyError(f"Unknown format '{form}'.", f"Allowed: as base, {', '.join(DTYPES)}.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise StudyError(f"'{out}' exists already.", "Choose a new folder: an export never overwrites anything.")
+    _enough_room(study, out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    try:
+        value = _fill(study, choice, coefficients, draft, out, form, exact, device)
+        draft.chmod(0o755)
+        if out.exists():
+            out.rmdir()
+        draft.replace(out)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return value
+
+
+def _fill(
+    study: Study,
+    choice: MethodChoice,
+    coefficients: Mapping[str, float],
+    draft: Path,
+    out: Path,
+    form: str,
+    exact: bool,
+    device: str | None,
+) -> dict[str, Any]:
+    """Write every file of the export into ``draft``; paths in them are relative to ``out``."""
+    trial, test = measured_for_export(study, choice, coefficients, form, exact, device)
+    base, experts = references(study)
+    method = merging.method(choice.name, choice.settings)
+    # The draft stands beside `out`, so paths relative to one are right for the other.
+    recipe = new_recipe(base, experts, method, coefficients, draft, form, exact)  # type: ignore[arg-type]
+    hashes = {WEIGHTS: merge(recipe, draft, draft / WEIGHTS)[WEIGHTS]}
+    (draft / WEIGHTS).with_suffix(".recipe.yaml").replace(draft / RECIPE)
+    hashes |= _companions(study, draft, device)
+    (draft / CARD).write_text(card(study, recipe, test, trial.metrics, baselines(study), hashes), encoding="utf-8")
+    facts = {
+        "study": os.path.relpath(study.folder, out),
+        "trial": trial.id,
+        "metrics": shown(test),
+        "validation": shown(trial.metrics),
+        "sha256": hashes,
+    }
+    (draft / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return {
+        "out": str(out),
+        "sha256": hashes,
+        "metrics": facts["metrics"],
+        "validation": facts["validation"],
+        "recipe": str(out / RECIPE),
+        "trial": trial.id,
+        "bytes": (draft / WEIGHTS).stat().st_size,
+    }
+
+
+def measured_for_export(
+    study: Study,
+    choice: MethodChoice,
+    coefficients: Mapping[str, float],
+    form: str,
+    exact: bool,
+    device: str | None,
+) -> tuple[Trial, dict[str, Measured]]:
+    """The trial of these coefficients, and the test measurements of exactly the weights that the file will hold."""
+    trial = measure_now(study, [(choice, dict(coefficients))], ("validation", "test"), device)[0]
+    if form == study.settings.dtype and not exact:
+        return trial, trial.test
+    other = study.settings.model_copy(update={"dtype": form})
+    with Measurer(Study(study.folder, other), device, splits=("test",)) as measurer:
+        return trial, measurer.measure(choice, coefficients, "test", exact).measured
+
+
+def _companions(study: Study, draft: Path, device: str | None) -> dict[str, str]:
+    """The architecture's description and every task's frozen head, so that the folder stands on its own."""
+    hashes: dict[str, str] = {}
+    with Measurer(study, device, splits=()) as measurer:
+        for name, content in measurer.model.files().items():
+            (draft / name).write_bytes(content)
+        for name, task in measurer.tasks.items():
+            path = draft / HEADS / f"{task.spec.folder}.safetensors"
+            tensors = {"weight": task.head.weight.detach().to("cpu", torch.float32)}
+            if task.head.bias is not None:
+                tensors["bias"] = task.head.bias.detach().to("cpu", torch.float32)
+            facts = {"task": name, "classes": json.dumps(list(task.classes))}
+            hashes[f"{HEADS}/{path.name}"] = write(path, tensors, facts)
+    return hashes
+
+
+def _enough_room(study: Study, out: Path) -> None:
+    """Refuse before the work starts when the disk cannot hold the file."""
+    place = next(parent for parent in (out, *out.parents) if parent.exists())
+    needed = study.path(study.settings.base.weights)
+    size = sum(f.stat().st_size for f in needed.rglob("*") if f.is_file()) if needed.is_dir() else needed.stat().st_size
+    free = shutil.disk_usage(place).free
+    if free < 2 * size:
+        raise StudyError(
+            f"The export needs about {2 * size / 1e6:.0f} MB, {free / 1e6:.0f} MB are free at '{place}'.",
+            "Choose a folder on another disk.",
+        )
+
+
+def read_recipe(out: Path) -> Recipe:
+    """The recipe of an export.
+
+    Raises:
+        StudyError: the folder holds none.
+    """
+    try:
+        return Recipe.from_yaml((out / RECIPE).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StudyError(
+            f"'{out}' has no readable {RECIPE}.", "Name a folder that `python -m study export` wrote."
+        ) from error

@@ -1,0 +1,214 @@
+"""Where merging and evaluation meet: coefficients in, measurements and per-sample outputs out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import merging
+from evaluation.device import pick_device
+from evaluation.evaluate import evaluate, load_task
+from evaluation.models.model import open_model
+from evaluation.task import Task, TaskSpec
+from merging import Checkpoint, Directions, Method
+from study.errors import StudyError
+from study.settings import MethodChoice
+from study.study import Study
+from study.trial import Measured
+
+DIRECTIONS = "directions"
+SAMPLES = "samples"
+PINS = "fingerprints.json"
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+Say = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One merge measured on one split: by task the number and the outputs (n, C); seconds by part."""
+
+    measured: dict[str, Measured]
+    outputs: dict[str, NDArray[np.float32]]
+    seconds: dict[str, float]
+
+
+def references(study: Study) -> tuple[Checkpoint, list[Checkpoint]]:
+    """The base and the experts as checked references.
+
+    Raises:
+        MergingError: a checkpoint is missing, unreadable, holds NaN, or could run code.
+        StudyError: a checkpoint is not the one that earlier trials were measured with.
+    """
+    settings = study.settings
+    base = merging.reference("base", study.path(settings.base.weights))
+    experts = [merging.reference(expert.name, study.path(expert.weights)) for expert in settings.experts]
+    _pin(study, {one.name: one.fingerprint for one in (base, *experts)})
+    return base, experts
+
+
+def _pin(study: Study, found: dict[str, str]) -> None:
+    """Refuse weights that changed under a study; remember them the first time."""
+    path = study.folder / PINS
+    pinned: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    changed = [name for name, value in found.items() if pinned.get(name, value) != value]
+    if changed and study.done():
+        raise StudyError(
+            f"The weights of '{changed[0]}' are not the ones that this study's trials were measured with.",
+            "Put the old file back, or make a new study for the new weights.",
+        )
+    if pinned != found:
+        draft = path.with_suffix(".part")
+        draft.write_text(json.dumps(found, indent=1, sort_keys=True))
+        draft.replace(path)
+
+
+class Measurer:
+    """Base, experts, model and samples in memory once; a trial then costs its forward passes.
+
+    Use it in a with block. ``say`` is told (phase, done, total) while things are loaded.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        device: str | None = None,
+        say: Say = lambda phase, done, total: None,
+        splits: Sequence[str] = ("validation",),
+    ) -> None:
+        """Load the model, the frozen heads and the samples of these splits of all tasks."""
+        self.study = study
+        self.device = pick_device(device)
+        self._say = say
+        self._stack = ExitStack()
+        settings = study.settings
+        say("reading checkpoints", 0, 1 + len(settings.experts))
+        base, experts = references(study)
+        self.vectors = self._stack.enter_context(merging.task_vectors(base, experts))
+        say("loading the model", 0, 1)
+        tokenizer = study.path(settings.base.tokenizer) if settings.base.tokenizer else None
+        self.model = open_model(model_name(study), tokenizer, self.device)
+        self.buffer = self.vectors.base().to(self.device)
+        entries = [(entry.name, entry.shape, entry.offset) for entry in self.vectors.layout.entries]
+        self.model.bind(entries, self.buffer, {name: self.vectors.other(name) for name in self.vectors.others})
+        self.tasks: dict[str, Task] = {}
+        for number, spec in enumerate(specs(study)):
+            say("preparing samples", number, len(study.tasks))
+            self.tasks[spec.name] = load_task(spec, self.model, settings.seed, study.folder / SAMPLES, splits)
+        self._directions: dict[str, Directions] = {}
+
+    def __enter__(self) -> Measurer:
+        """Nothing more to do."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the checkpoint files."""
+        self._stack.close()
+
+    def method(self, choice: MethodChoice) -> Method:
+        """The method with its settings."""
+        return merging.method(choice.name, choice.settings)
+
+    def directions(self, choice: MethodChoice) -> Directions:
+        """What a method prepares once per study; cached in the study folder."""
+        key = json.dumps([choice.name, choice.settings], sort_keys=True)
+        if key not in self._directions:
+            method = self.method(choice)
+            self._directions[key] = merging.prepare(
+                method,
+                self.vectors,
+                self.study.folder / DIRECTIONS,
+                lambda done, total: self._say("preparing the method", done, total),
+            )
+        return self._directions[key]
+
+    def default(self, choice: MethodChoice) -> float:
+        """The published coefficient of a method for this number of experts."""
+        return self.method(choice).default(len(self.study.experts))
+
+    def merge(self, choice: MethodChoice, coefficients: Mapping[str, float], exact: bool = False) -> None:
+        """Write the merged weights into the model, rounded to the dtype that an export will have."""
+        directions = self.directions(choice)
+        merging.combine_into(self.buffer, directions, coefficients, exact=exact)
+        self._round()
+
+    def _round(self) -> None:
+        wanted = self.study.settings.dtype
+        layout = self.vectors.layout
+        kinds = {entry.name: DTYPES.get(wanted, self.vectors.dtype(entry.name)) for entry in layout.entries}
+        if len(set(kinds.values())) == 1:
+            _round(self.buffer, next(iter(kinds.values())))
+            return
+        for entry in layout.entries:
+            _round(layout.view(self.buffer, entry), kinds[entry.name])
+
+    def measure(
+        self,
+        choice: MethodChoice,
+        coefficients: Mapping[str, float],
+        split: str = "validation",
+        exact: bool = False,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Result:
+        """Merge and measure one set of coefficients on every task.
+
+        Raises:
+            EvaluationError: the merged model's outputs are not finite; names task and count.
+            Cancelled: ``should_stop`` said so between two batches.
+        """
+        self.directions(choice)  # prepared once per study: not a cost of this trial
+        begun = time.perf_counter()
+        self.merge(choice, coefficients, exact)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        merged = time.perf_counter()
+        measured: dict[str, Measured] = {}
+        outputs: dict[str, NDArray[np.float32]] = {}
+        for name, task in self.tasks.items():
+            one, outputs[name] = evaluate(self.model, task, split, self.device, should_stop=should_stop)
+            measured[name] = Measured(one.metric, one.value, one.stderr, one.n, one.seconds)
+        forward = sum(one.seconds for one in measured.values())
+        total = time.perf_counter() - begun
+        seconds = {"merge": merged - begun, "forward": forward, "other": total - forward - (merged - begun)}
+        return Result(measured, outputs, seconds)
+
+    def targets(self, split: str) -> dict[str, NDArray[np.int64]]:
+        """The true classes of a split by task."""
+        return {name: np.asarray(task.splits[split].targets) for name, task in self.tasks.items()}
+
+
+def _round(values: torch.Tensor, dtype: torch.dtype) -> None:
+    """Give float32 values the precision of another dtype, in place."""
+    if dtype not in (torch.float32, torch.float64):
+        values.copy_(values.to(dtype))
+
+
+def model_name(study: Study) -> str | Path:
+    """The architecture: a file or folder of the study if there is one of that name, else an open_clip name."""
+    name = study.settings.base.model
+    path = study.path(name)
+    return path if path.exists() else name
+
+
+def specs(study: Study) -> list[TaskSpec]:
+    """The tasks as evaluation wants them."""
+    return [
+        TaskSpec(
+            name=task.name,
+            title=task.title or task.name,
+            data=study.path(task.data),
+            metric=task.metric,
+            samples=task.samples.model_dump(),
+            templates=task.templates or (),
+            classes=task.classes,
+            head=study.path(task.head) if task.head else None,
+        )
+        for task in study.tasks
+    ]

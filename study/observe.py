@@ -1,0 +1,149 @@
+"""Done trials as the arrays that a surrogate sees: X, Y (always maximised), noise, per-sample outputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.metric import Metric, metric
+from study.errors import StudyError
+from study.settings import MethodChoice
+from study.study import Study, vector
+from study.trial import Measured, Trial
+from surrogate.link import Link, link_for
+from surrogate.prediction import Observations
+
+OUTPUTS = "outputs"
+SEARCHED = {"accuracy": "soft_accuracy"}  # what the search maximises instead, read from the same outputs
+
+
+def outputs_path(study: Study, trial: str, split: str) -> Path:
+    """Where the per-sample outputs of a trial's split are kept."""
+    return study.folder / OUTPUTS / f"{trial}.{split}.npz"
+
+
+def save_outputs(study: Study, trial: str, split: str, outputs: Mapping[str, NDArray[np.float32]]) -> None:
+    """Write the outputs {task: (samples, classes)} atomically."""
+    _save(outputs_path(study, trial, split), {task: np.asarray(one, np.float32) for task, one in outputs.items()})
+
+
+def save_targets(study: Study, split: str, targets: Mapping[str, NDArray[np.int64]]) -> None:
+    """Keep the true classes {task: (samples,)} beside the outputs: with them any metric can be read later."""
+    _save(_targets_path(study, split), targets)
+
+
+def _save(path: Path, arrays: Mapping[str, Any]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    draft = path.with_suffix(".part")
+    with open(draft, "wb") as file:
+        np.savez(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _targets_path(study: Study, split: str) -> Path:
+    return study.folder / OUTPUTS / f"targets.{study.context}.{split}.npz"
+
+
+def load_targets(study: Study, split: str = "validation") -> dict[str, NDArray[Any]]:
+    """The true classes of a split, by task; empty before anything was measured."""
+    path = _targets_path(study, split)
+    return _read(str(path), path.stat().st_mtime_ns) if path.exists() else {}
+
+
+def load_outputs(study: Study, trial: str, split: str = "validation") -> dict[str, NDArray[Any]]:
+    """The per-sample outputs of one trial, by task.
+
+    Raises:
+        StudyError: the file is missing or damaged.
+    """
+    path = outputs_path(study, trial, split)
+    if not path.exists():
+        raise StudyError(f"The outputs of trial {trial} are missing: {path}.", "Restore the file from a copy.")
+    return _read(str(path), path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=512)
+def _read(path: str, changed: int) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise StudyError(f"{path} is damaged: {error}.", "Restore the file from a copy.") from error
+
+
+def task_metrics(study: Study) -> list[Metric]:
+    """The metric of each task."""
+    return [metric(task.metric) for task in study.tasks]
+
+
+def sign(one: Metric) -> float:
+    """+1 where more is better, -1 where less is: inside `surrogate` everything is maximised."""
+    return 1.0 if one.direction == "max" else -1.0
+
+
+def maximised(one: Metric) -> Any:
+    """A metric as a function (outputs, targets) -> value that is better the larger it is."""
+    return one.function if one.direction == "max" else lambda outputs, targets: -one.function(outputs, targets)
+
+
+def _link(one: Metric) -> Link:
+    low, high = (one.low, one.high) if one.direction == "max" else (-one.high, -one.low)
+    return link_for(low, high)
+
+
+def _variance(one: Metric, seen: Measured) -> float:
+    """Sampling variance; a share of exactly 0 or 1 has a standard error of 0, but is not known exactly."""
+    floor = 0.02 / seen.n if one.unit == "fraction" else 0.0
+    return max(seen.stderr**2, floor)
+
+
+def observations(study: Study, method: MethodChoice, trials: list[Trial] | None = None) -> Observations:
+    """What was measured with one method, for a surrogate.
+
+    Raises:
+        StudyError: there are no done trials of that method.
+    """
+    done = [t for t in (study.done() if trials is None else trials) if _same(t, method)]
+    if not done:
+        raise StudyError(
+            f"The study has no done trials of method '{method.name}'.",
+            f"Run some: python -m study run {study.folder} --method {method.name}.",
+        )
+    chosen = task_metrics(study)
+    names = [task.name for task in study.tasks]
+    targets = load_targets(study)
+    kept = [load_outputs(study, trial.id) for trial in done]
+    complete = [bool(targets) and all(name in one for one in kept) for name in names]
+    low, high = study.bounds(method)
+    d = len(study.experts)
+    return Observations(
+        X=np.array([vector(study, trial.coefficients) for trial in done], dtype=np.float64),
+        Y=np.array([[sign(m) * t.metrics[n].value for m, n in zip(chosen, names, strict=True)] for t in done]),
+        noise=np.array([[_variance(m, t.metrics[n]) for m, n in zip(chosen, names, strict=True)] for t in done]),
+        low=np.full(d, low),
+        high=np.full(d, high),
+        names=tuple(names),
+        links=tuple(_link(one) for one in chosen),
+        outputs=tuple(
+            np.stack([one[name] for one in kept]) if whole else None
+            for name, whole in zip(names, complete, strict=True)
+        ),
+        targets=tuple(targets[name] if whole else None for name, whole in zip(names, complete, strict=True)),
+        metrics=tuple(maximised(one) if whole else None for one, whole in zip(chosen, complete, strict=True)),
+        search=tuple(
+            maximised(metric(SEARCHED.get(one.name, one.name))) if whole else None
+            for one, whole in zip(chosen, complete, strict=True)
+        ),
+    )
+
+
+def _same(trial: Trial, method: MethodChoice) -> bool:
+    return trial.method == method.name and trial.settings == method.settings and trial.origin != "baseline"

@@ -1,0 +1,82 @@
+"""Which coefficients to measure next: anchors, a design, then what the surrogate proposes.
+
+The plan is a pure function of the study file, the seed and the plan's own finished trials, taken in order, so a study
+that was stopped anywhere goes on exactly as if it had not been.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+import surrogate
+from study.front import fit
+from study.observe import observations
+from study.settings import MethodChoice
+from study.study import Study
+from study.trial import Trial
+
+BATCH = 2
+PLANNED = ("anchor", "design", "proposal")
+
+
+def design_size(d: int) -> int:
+    """Trials before the surrogate takes over: 8, 10, 12 for 2, 3, 4 experts, three per expert above."""
+    return 2 * d + 4 if d <= 4 else 3 * d
+
+
+def first_points(study: Study, method: MethodChoice, seed: int, default: float | None) -> list[tuple[str, list[float]]]:
+    """The anchors and the design as (origin, coefficients), always the same for one seed."""
+    d = len(study.experts)
+    low, high = (np.full(d, bound) for bound in study.bounds(method))
+    anchors = surrogate.anchor_points(d, low, high, default)
+    size = max(design_size(d), len(anchors))
+    points = surrogate.design(d, size, low, high, anchors, seed).X
+    rounded = [[float(round(value, 4)) for value in row] for row in points]
+    return [("anchor" if i < len(anchors) else "design", row) for i, row in enumerate(rounded)]
+
+
+def planned(study: Study, method: MethodChoice) -> list[Trial]:
+    """The plan's own trials of a method, in the order in which they were planned."""
+    return [
+        t
+        for t in study.store.trials()
+        if t.method == method.name and t.settings == method.settings and t.origin in PLANNED
+    ]
+
+
+def extend(study: Study, method: MethodChoice, budget: int, seed: int, default: float | None, name: str | None) -> bool:
+    """Propose the next trials, at most up to ``budget`` in all; False if there is nothing more to do.
+
+    A trial that was asked for by hand already fills its place in the plan.
+    """
+    have = planned(study, method)
+    if len(have) >= budget:
+        return False
+    first = first_points(study, method, seed, default)
+    if len(have) < len(first):
+        for origin, point in first[:budget]:
+            _propose(study, method, point, origin)
+        return len(planned(study, method)) > len(have)
+    # A batch is always computed whole and from the same trials, wherever a budget or a kill has cut it.
+    begun = len(have) - (len(have) - len(first)) % BATCH
+    batch = proposals(study, method, have[:begun], seed, name)
+    for point in batch[len(have) - begun : budget - begun]:
+        _propose(study, method, [float(round(value, 4)) for value in point], "proposal")
+    return len(planned(study, method)) > len(have)
+
+
+def _propose(study: Study, method: MethodChoice, point: list[float], origin: str) -> None:
+    names = [expert.name for expert in study.experts]
+    low, high = study.bounds(method)
+    inside = [min(max(value, low), high) for value in point]
+    study.propose(method, dict(zip(names, inside, strict=True)), origin)
+
+
+def proposals(
+    study: Study, method: MethodChoice, have: list[Trial], seed: int, name: str | None
+) -> NDArray[np.float64]:
+    """The surrogate's next points (BATCH, d): the most expected gain of the front under uncertainty."""
+    done = [trial for trial in have if trial.state == "done"]
+    fitted = fit(observations(study, method, done), name, seed)
+    return surrogate.propose(fitted, BATCH, seed + len(have)).X

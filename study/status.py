@@ -1,0 +1,72 @@
+"""How a study stands: counts, time spent and left, cost of a trial, the last error."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import Counter
+
+from study.study import Study
+from study.trial import Progress, Trial
+from study.worker import alive
+
+STALLED_AFTER = 30.0  # seconds without a heartbeat
+
+
+def status(study: Study) -> dict[str, object]:
+    """The JSON of `python -m study status` (contract.md), and under "worker" what the process is doing."""
+    trials = study.store.trials()
+    own = [trial for trial in trials if trial.origin != "baseline"]
+    counts = Counter(trial.state for trial in own)
+    spent = [sum(trial.seconds.values()) for trial in own if trial.state == "done"]
+    progress = study.store.progress()
+    running = alive(study.folder)
+    failed = [trial for trial in trials if trial.state == "failed"]
+    each = statistics.median(spent) if spent else None
+    return {
+        "name": study.settings.name,
+        "experts": [expert.name for expert in study.experts],
+        "tasks": [{"name": task.name, "metric": task.metric, "title": task.title or task.name} for task in study.tasks],
+        "methods": [method.name for method in study.settings.methods],
+        "done": counts["done"],
+        "failed": counts["failed"],
+        "running": counts["running"],
+        "proposed": counts["proposed"],
+        "baselines": sum(trial.origin == "baseline" and trial.state == "done" for trial in trials),
+        "seconds": sum(sum(trial.seconds.values()) for trial in trials),
+        "seconds_per_trial": each,
+        "breakdown": _breakdown(own),
+        "last_error": failed[-1].error if failed else progress.error,
+        "worker": _worker(progress, running),
+        "seconds_left": _left(progress, running, each),
+    }
+
+
+def _breakdown(trials: list[Trial]) -> dict[str, float]:
+    """Median seconds of a done trial, by part."""
+    done = [trial.seconds for trial in trials if trial.state == "done"]
+    parts = ("merge", "forward", "other")
+    return {part: statistics.median(one[part] for one in done) if done else 0.0 for part in parts}
+
+
+def _worker(progress: Progress, running: bool) -> dict[str, object]:
+    age = None if progress.heartbeat is None else max(0.0, time.time() - progress.heartbeat)
+    return {
+        "running": running,
+        "stalled": running and age is not None and age > STALLED_AFTER,
+        "pid": progress.pid if running else None,
+        "phase": progress.phase,
+        "done": progress.done,
+        "total": progress.total,
+        "budget": progress.budget,
+        "method": progress.method,
+        "heartbeat_age": age,
+        "cancelling": running and progress.cancel,
+        "error": progress.error,
+    }
+
+
+def _left(progress: Progress, running: bool, each: float | None) -> float | None:
+    if not running or each is None or progress.phase != "measuring":
+        return None
+    return each * max(0, progress.total - progress.done)

@@ -1,0 +1,262 @@
+"""Every trial of a study in one SQLite file: one finished trial is one transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from study.errors import StudyError
+from study.trial import Measured, Progress, Trial
+
+FILE = "trials.sqlite"
+SCHEMA = 1
+
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE trials (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, context TEXT NOT NULL, method TEXT NOT NULL,
+  settings TEXT NOT NULL, coefficients TEXT NOT NULL, origin TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('proposed', 'running', 'done', 'failed')), error TEXT,
+  merge REAL NOT NULL DEFAULT 0, forward REAL NOT NULL DEFAULT 0, other REAL NOT NULL DEFAULT 0,
+  created REAL NOT NULL, finished REAL);
+CREATE TABLE measurements (
+  trial TEXT NOT NULL REFERENCES trials (id), split TEXT NOT NULL, task TEXT NOT NULL, metric TEXT NOT NULL,
+  value REAL NOT NULL, stderr REAL NOT NULL, n INTEGER NOT NULL, seconds REAL NOT NULL,
+  PRIMARY KEY (trial, split, task)) WITHOUT ROWID;
+CREATE TABLE worker (
+  one INTEGER PRIMARY KEY CHECK (one = 1), pid INTEGER, phase TEXT, done INTEGER, total INTEGER, budget INTEGER,
+  method TEXT, heartbeat REAL, started REAL, cancel INTEGER NOT NULL DEFAULT 0, error TEXT);
+INSERT INTO worker (one) VALUES (1);
+"""
+
+
+class Store:
+    """The trials of one study (write-ahead logging: readers never wait for the worker)."""
+
+    def __init__(self, path: Path, context: str) -> None:
+        """Open or create the file; ``context`` names what all trials share (samples, seed, experts)."""
+        self.path = path
+        self.context = context
+        fresh = not path.exists()
+        try:
+            with self._connect() as db:
+                if fresh or not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+                    db.executescript(
+                        "BEGIN IMMEDIATE;" + _TABLES + f"INSERT INTO meta VALUES ('schema', '{SCHEMA}');COMMIT;"
+                    )
+                row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise StudyError(
+                f"{path} cannot be read as a store of trials: {error}.",
+                "Restore it from a copy, or move it away to start anew.",
+            ) from error
+        if row is None or int(row[0]) != SCHEMA:
+            found = "none" if row is None else row[0]
+            raise StudyError(
+                f"{path} has schema {found}; this version of Mergescape reads schema {SCHEMA}.",
+                "Open it with the version that wrote it; nothing was changed.",
+            )
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA foreign_keys = ON")
+            yield db
+        finally:
+            db.close()
+
+    def trials(self) -> list[Trial]:
+        """All trials of this context, oldest first."""
+        with self._connect() as db:
+            db.execute("BEGIN")
+            rows = db.execute(
+                "SELECT id, number, state, method, settings, coefficients, origin, error, merge, forward, other,"
+                " finished FROM trials WHERE context = ? ORDER BY number",
+                (self.context,),
+            ).fetchall()
+            found: dict[str, dict[str, dict[str, Measured]]] = {}
+            for trial, split, task, metric, value, stderr, n, seconds in db.execute(
+                "SELECT trial, split, task, metric, value, stderr, n, seconds FROM measurements"
+            ):
+                found.setdefault(trial, {}).setdefault(split, {})[task] = Measured(metric, value, stderr, n, seconds)
+            db.execute("COMMIT")
+        return [_trial(row, found.get(row[0], {})) for row in rows]
+
+    def trial(self, identity: str) -> Trial:
+        """One trial by its id.
+
+        Raises:
+            StudyError: no such trial.
+        """
+        for trial in self.trials():
+            if trial.id == identity:
+                return trial
+        raise StudyError(
+            f"There is no trial '{identity}' in {self.path}.", "List them: python -m study status DIR --json."
+        )
+
+    def propose(
+        self,
+        identity: str,
+        method: str,
+        settings: Mapping[str, object],
+        coefficients: Mapping[str, float],
+        origin: str,
+    ) -> bool:
+        """Add a proposed trial; False if it is already there.
+
+        A failed one that is asked for is proposed again; one that was asked for becomes the plan's when the plan
+        comes to it.
+        """
+        with self._connect() as db:
+            db.execute("BEGIN IMMEDIATE")
+            row = db.execute("SELECT state FROM trials WHERE id = ?", (identity,)).fetchone()
+            if row is None:
+                db.execute(
+                    "INSERT INTO trials (id, context, method, settings, coefficients, origin, state, created)"
+                    " VALUES (?, ?, ?, ?, ?, ?, 'proposed', ?)",
+                    (
+                        identity,
+                        self.context,
+                        method,
+                        _json(settings),
+                        _json(coefficients),
+                        origin,
+                        time.time(),
+                    ),
+                )
+            elif row[0] == "failed" and origin == "asked":
+                db.execute("UPDATE trials SET state = 'proposed', error = NULL WHERE id = ?", (identity,))
+            elif origin not in ("asked", "baseline"):
+                db.execute("UPDATE trials SET origin = ? WHERE id = ? AND origin = 'asked'", (origin, identity))
+            db.execute("COMMIT")
+        return row is None
+
+    def start(self, identity: str) -> None:
+        """Mark a proposed trial as running."""
+        with self._connect() as db:
+            db.execute("UPDATE trials SET state = 'running' WHERE id = ? AND state = 'proposed'", (identity,))
+
+    def finish(
+        self,
+        identity: str,
+        measured: Mapping[str, Measured],
+        seconds: Mapping[str, float],
+        split: str = "validation",
+    ) -> None:
+        """Write a split's measurements and, for the validation split, the state *done*, as one transaction."""
+        with self._connect() as db:
+            db.execute("BEGIN IMMEDIATE")
+            for task, one in measured.items():
+                db.execute(
+                    "INSERT OR IGNORE INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (identity, split, task, one.metric, one.value, one.stderr, one.n, one.seconds),
+                )
+            if split == "validation":
+                db.execute(
+                    "UPDATE trials SET state = 'done', error = NULL, merge = ?, forward = ?, other = ?, finished = ?"
+                    " WHERE id = ? AND state <> 'done'",
+                    (seconds["merge"], seconds["forward"], seconds["other"], time.time(), identity),
+                )
+            db.execute("COMMIT")
+
+    def fail(self, identity: str, error: str) -> None:
+        """Mark a trial as failed and keep the reason."""
+        with self._connect() as db:
+            db.execute(
+                "UPDATE trials SET state = 'failed', error = ?, finished = ? WHERE id = ? AND state <> 'done'",
+                (error, time.time(), identity),
+            )
+
+    def recover(self) -> int:
+        """Put trials that a dead worker left running, and failed ones, back to *proposed*; how many there were."""
+        with self._connect() as db:
+            found = db.execute(
+                "UPDATE trials SET state = 'proposed', error = NULL"
+                " WHERE state IN ('running', 'failed') AND context = ?",
+                (self.context,),
+            )
+            return found.rowcount
+
+    def progress(self) -> Progress:
+        """What the worker last said."""
+        with self._connect() as db:
+            row = db.execute(
+                "SELECT pid, phase, done, total, budget, method, heartbeat, started, cancel, error FROM worker"
+            ).fetchone()
+        pid, phase, done, total, budget, method, heartbeat, started, cancel, error = row
+        return Progress(pid, phase, done or 0, total or 0, budget or 0, method, heartbeat, started, bool(cancel), error)
+
+    def begin(self, pid: int, method: str, budget: int) -> None:
+        """A worker starts: forget what the last one said, and any old request to cancel."""
+        now = time.time()
+        with self._connect() as db:
+            db.execute(
+                "UPDATE worker SET pid = ?, phase = 'starting', done = 0, total = 0, budget = ?, method = ?,"
+                " heartbeat = ?, started = ?, cancel = 0, error = NULL",
+                (pid, budget, method, now, now),
+            )
+
+    def say(self, phase: str, done: int, total: int, error: str | None = None) -> None:
+        """The worker's phase, how many steps of it are done, the error it ended with; moves its heartbeat."""
+        with self._connect() as db:
+            db.execute(
+                "UPDATE worker SET phase = ?, done = ?, total = ?, error = ?, heartbeat = ?",
+                (phase, done, total, error, time.time()),
+            )
+
+    def request_cancel(self, wanted: bool = True) -> None:
+        """Ask the worker to stop after the current batch (or take the request back)."""
+        with self._connect() as db:
+            db.execute("UPDATE worker SET cancel = ?", (int(wanted),))
+
+    def revision(self) -> str:
+        """A text that changes whenever a trial or measurement is added or changes state."""
+        with self._connect() as db:
+            row = db.execute(
+                "SELECT (SELECT COUNT(*) FROM trials), (SELECT COUNT(*) FROM trials WHERE state = 'done'),"
+                " (SELECT COUNT(*) FROM trials WHERE state = 'failed'), (SELECT COUNT(*) FROM measurements)"
+            ).fetchone()
+        return f"{self.context}-" + "-".join(str(count) for count in row)
+
+
+def _json(value: Mapping[str, object] | Mapping[str, float]) -> str:
+    return json.dumps(dict(value), allow_nan=False)
+
+
+def _trial(row: tuple[object, ...], found: dict[str, dict[str, Measured]]) -> Trial:
+    (
+        identity,
+        number,
+        state,
+        method,
+        settings,
+        coefficients,
+        origin,
+        error,
+        merge,
+        forward,
+        other,
+        finished,
+    ) = row
+    return Trial(
+        id=str(identity),
+        number=int(str(number)),
+        state=str(state),
+        method=str(method),
+        settings=json.loads(str(settings)),
+        coefficients=json.loads(str(coefficients)),
+        origin=str(origin),
+        metrics=found.get("validation", {}),
+        test=found.get("test", {}),
+        seconds={"merge": float(str(merge)), "forward": float(str(forward)), "other": float(str(other))},
+        error=None if error is None else str(error),
+        finished=None if finished is None else float(str(finished)),
+    )

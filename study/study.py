@@ -1,0 +1,187 @@
+"""A study: one folder with what is merged, what is measured, and every trial."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from study.errors import StudyError
+from study.settings import FILE, ExpertChoice, MethodChoice, Settings, TaskChoice, dump, read
+from study.store import FILE as STORE
+from study.store import Store
+from study.trial import Trial
+
+
+@dataclass(frozen=True)
+class Study:
+    """An opened study folder; light: opening it loads no weights and no samples."""
+
+    folder: Path
+    settings: Settings
+
+    @property
+    def experts(self) -> tuple[ExpertChoice, ...]:
+        """The experts, in the order of the coefficients."""
+        return self.settings.experts
+
+    @property
+    def tasks(self) -> tuple[TaskChoice, ...]:
+        """The tasks, in the order of the metrics."""
+        return self.settings.tasks
+
+    @cached_property
+    def context(self) -> str:
+        """A hash of what all comparable trials share: base, experts, tasks, samples, seed, dtype."""
+        shared = self.settings.model_dump(mode="json", exclude={"name", "methods", "bounds"})
+        for named in (*shared["experts"], *shared["tasks"]):
+            named.pop("title", None)
+        return _hash(shared)[:12]
+
+    @cached_property
+    def store(self) -> Store:
+        """The trials."""
+        return Store(self.folder / STORE, self.context)
+
+    def path(self, text: str) -> Path:
+        """A path of the study file: relative ones are relative to the folder."""
+        return (self.folder / Path(text).expanduser()).resolve()
+
+    def method(self, name: str | None = None) -> MethodChoice:
+        """A method of the study by name (default: the first); one the study does not list has default settings."""
+        if name is None:
+            return self.settings.methods[0]
+        return next((one for one in self.settings.methods if one.name == name), MethodChoice(name=name))
+
+    def bounds(self, method: MethodChoice) -> tuple[float, float]:
+        """The box of a method's coefficients: its own, or the study's."""
+        return method.bounds or self.settings.bounds
+
+    def identity(self, method: MethodChoice, coefficients: Mapping[str, float]) -> str:
+        """The id of a trial: the same merge measured on the same samples has the same one."""
+        return _hash(
+            {
+                "context": self.context,
+                "method": method.name,
+                "settings": method.settings,
+                "coefficients": {name: float(coefficients[name]) for name in sorted(coefficients)},
+            }
+        )[:12]
+
+    def propose(self, method: MethodChoice, coefficients: Mapping[str, float], origin: str) -> str:
+        """Add a proposed trial (nothing happens if it is there already); its id.
+
+        Raises:
+            StudyError: a coefficient is unknown, missing, not finite or outside its bounds.
+        """
+        checked = self.check(method, coefficients)
+        identity = self.identity(method, checked)
+        self.store.propose(identity, method.name, method.settings, checked, origin)
+        return identity
+
+    def check(self, method: MethodChoice, coefficients: Mapping[str, float]) -> dict[str, float]:
+        """The coefficients as floats in the experts' order, or a StudyError that names what is wrong."""
+        names = [expert.name for expert in self.experts]
+        for name in coefficients:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1)
+                hint = f" Nearest: '{near[0]}'." if near else ""
+                raise StudyError(f"Unknown coefficient '{name}'.{hint}", f"The experts are: {', '.join(names)}.")
+        missing = [name for name in names if name not in coefficients]
+        if missing:
+            raise StudyError(f"No coefficient for '{missing[0]}'.", f"Give one for each expert: {', '.join(names)}.")
+        low, high = self.bounds(method)
+        for name in names:
+            value = coefficients[name]
+            if not math.isfinite(value) or not low <= value <= high:
+                raise StudyError(
+                    f"Coefficient '{name}' = {value:g} is outside its bounds [{low:g}, {high:g}].",
+                    f"Choose a value inside, or widen 'bounds' in {self.folder / FILE}.",
+                )
+        return {name: float(coefficients[name]) for name in names}
+
+    def done(self, method: str | None = None) -> list[Trial]:
+        """Finished trials, oldest first; of one method if named."""
+        return [t for t in self.store.trials() if t.state == "done" and method in (None, t.method)]
+
+    def save(self) -> None:
+        """Write `study.yaml` (atomically)."""
+        path = self.folder / FILE
+        draft = path.with_suffix(".yaml.part")
+        draft.write_text(dump(self.settings), encoding="utf-8")
+        draft.replace(path)
+
+
+def open_study(folder: str | Path) -> Study:
+    """Open a study folder.
+
+    Raises:
+        StudyError: no such folder, or its study.yaml is missing or wrong (line, field, value, what is right).
+    """
+    place = Path(folder).expanduser().resolve()
+    return Study(place, read(place))
+
+
+def create(folder: Path, settings: Settings) -> Study:
+    """Make a new study folder with this study.yaml.
+
+    Raises:
+        StudyError: the folder holds a study already.
+    """
+    if (folder / FILE).exists():
+        raise StudyError(f"'{folder}' already holds a study.", "Choose another folder, or go on with that one.")
+    folder.mkdir(parents=True, exist_ok=True)
+    study = Study(folder.resolve(), settings)
+    study.save()
+    return study
+
+
+def parse_at(text: str) -> dict[str, float]:
+    """`A=0.3,B=0.7` as a mapping.
+
+    Raises:
+        StudyError: a part is not NAME=NUMBER, or a name stands twice.
+    """
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, number = part.strip().partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            equals = ""
+            value = math.nan
+        if not equals or not name.strip():
+            raise StudyError(f"'{part.strip()}' is not NAME=NUMBER.", "Write it like this: --at digits=0.3,signs=0.7.")
+        if name.strip() in found:
+            raise StudyError(f"'{name.strip()}' stands twice in '{text}'.", "Give each expert one number.")
+        found[name.strip()] = value
+    return found
+
+
+def find_metric(study: Study, task: str) -> TaskChoice:
+    """A task of the study by name.
+
+    Raises:
+        StudyError: no such task; names the nearest.
+    """
+    names = [one.name for one in study.tasks]
+    if task not in names:
+        near = difflib.get_close_matches(task, names, n=1)
+        hint = f" Nearest: '{near[0]}'." if near else ""
+        raise StudyError(f"Unknown task '{task}'.{hint}", f"The tasks are: {', '.join(names)}.")
+    return study.tasks[names.index(task)]
+
+
+def vector(study: Study, coefficients: Mapping[str, float]) -> Sequence[float]:
+    """Coefficients as numbers in the experts' order."""
+    return [coefficients[expert.name] for expert in study.experts]
+
+
+def _hash(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,73 @@
+"""Proof that an export is what it says: rebuild it from the recipe, compare the bytes, measure again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from merging import merge
+from study.errors import StudyError
+from study.export import FACTS, HEADS, WEIGHTS, read_recipe
+from study.front import shown
+from study.measure import Measurer
+from study.settings import MethodChoice
+from study.study import Study, open_study
+
+
+def verify(out: Path, study: Path | None = None, device: str | None = None) -> dict[str, Any]:
+    """The JSON of `python -m study verify` (contract.md).
+
+    Raises:
+        StudyError: not an export, or its study is not where it was. MergingError: base or experts changed.
+    """
+    out = out.expanduser().resolve()
+    recipe = read_recipe(out)
+    try:
+        facts = json.loads((out / FACTS).read_text(encoding="utf-8"))
+        recorded, metrics, place = facts["sha256"], facts["metrics"], out / facts["study"]
+    except (OSError, ValueError, KeyError) as error:
+        raise StudyError(
+            f"'{out / FACTS}' is missing or damaged.", "Name a folder that `python -m study export` wrote."
+        ) from error
+    found = {name: _sha256(out / name) for name in recorded}
+    source = open_study(study or place)
+    with tempfile.TemporaryDirectory() as folder:
+        again = merge(recipe, out, Path(folder) / WEIGHTS)[WEIGHTS]
+    identical = found == recorded and again == found[WEIGHTS]
+    measured = _measure_again(
+        source, recipe.method, dict(recipe.settings), recipe.coefficients, recipe.dtype, recipe.exact, device
+    )
+    return {
+        "identical": identical,
+        "metrics_equal": measured == metrics,
+        "sha256": found,
+        "metrics": measured,
+        "heads": sorted(name for name in found if name.startswith(HEADS)),
+    }
+
+
+def _measure_again(
+    source: Study,
+    method: str,
+    settings: dict[str, bool | int | float | str],
+    coefficients: dict[str, float],
+    dtype: str,
+    exact: bool,
+    device: str | None,
+) -> dict[str, dict[str, float]]:
+    """Measure the rebuilt model on the test split, from the experts and not from the file that is being verified."""
+    choice = MethodChoice(name=method, settings=settings)
+    same = Study(source.folder, source.settings.model_copy(update={"dtype": dtype}))
+    with Measurer(same, device, splits=("test",)) as measurer:
+        return shown(measurer.measure(choice, coefficients, "test", exact).measured)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise StudyError(f"'{path}' cannot be read: {error}.", "The export is incomplete; export it again.") from error

@@ -1,0 +1,63 @@
+"""From a few measured coefficient vectors to predictions, fronts and the next ones to measure. Arrays only.
+
+Importing it loads numpy, scipy and moocore; BoTorch and torch come only with the Gaussian process, when it is fitted.
+"""
+
+from surrogate.bands import Bands, bands
+from surrogate.catalogue import choose, surrogate, surrogates, usable
+from surrogate.choice import Choice, Cloud, balanced, best_for, choosing_cloud, knee_of
+from surrogate.design import Design, anchor_points, design
+from surrogate.errors import SurrogateError
+from surrogate.front import (
+    even_subset,
+    hypervolume,
+    ideal_and_nadir,
+    knee,
+    non_dominated,
+    normalised,
+    reference_point,
+)
+from surrogate.link import Link, link_for
+from surrogate.logits import FittedLogits
+from surrogate.prediction import Fitted, LeaveOneOut, Observations, Prediction, Surrogate
+from surrogate.propose import Proposal, propose
+from surrogate.search import Front, predicted_cloud, predicted_front
+
+__all__ = [
+    "Bands",
+    "Choice",
+    "Cloud",
+    "Design",
+    "Fitted",
+    "FittedLogits",
+    "Front",
+    "LeaveOneOut",
+    "Link",
+    "Observations",
+    "Prediction",
+    "Proposal",
+    "Surrogate",
+    "SurrogateError",
+    "anchor_points",
+    "balanced",
+    "bands",
+    "best_for",
+    "choose",
+    "choosing_cloud",
+    "design",
+    "even_subset",
+    "hypervolume",
+    "ideal_and_nadir",
+    "knee",
+    "knee_of",
+    "link_for",
+    "non_dominated",
+    "normalised",
+    "predicted_cloud",
+    "predicted_front",
+    "propose",
+    "reference_point",
+    "surrogate",
+    "surrogates",
+    "usable",
+]

@@ -1,0 +1,61 @@
+"""What the tests share: a demo study that was really measured, once per test session."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Before anything loads torch: waiting threads must not spin, the machine may be shared.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+ROOT = Path(__file__).resolve().parent.parent
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def run_command(*words: str, package: str = "study") -> "subprocess.CompletedProcess[str]":
+    """Run a command of the program as a person would."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", package, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280
+    )
+
+
+def as_json(*words: str) -> dict[str, Any]:
+    """The JSON of a command that must succeed; stdout holds it and nothing else."""
+    done = run_command(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    assert isinstance(value, dict)
+    return value
+
+
+@pytest.fixture(scope="session")
+def measured_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo study with 12 measured trials. Shared: copy it (`demo_copy`) before changing anything."""
+    folder = tmp_path_factory.mktemp("demo") / "study"
+    as_json("demo", str(folder))
+    report = as_json("run", str(folder), "--trials", "12", "--device", "cpu")
+    assert report["done"] == 12, report
+    return folder
+
+
+@pytest.fixture
+def demo_copy(measured_demo: Path, tmp_path: Path) -> Path:
+    """A private copy of the measured demo study."""
+    target = tmp_path / "study"
+    shutil.copytree(measured_demo, target)
+    return target
+
+
+@pytest.fixture
+def fresh_demo(tmp_path: Path) -> Path:
+    """A demo study in which nothing was measured."""
+    from study.demo import write_demo
+
+    return write_demo(tmp_path / "fresh").folder

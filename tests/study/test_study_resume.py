@@ -1,0 +1,135 @@
+"""Killed at any instant, a study goes on as if nothing had happened; two runs agree bit for bit."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from study.demo import write_demo
+from study.observe import load_outputs
+from study.run import run
+from study.study import Study, open_study
+from study.worker import alive, only_worker, start, stop
+from tests.conftest import ROOT, run_command
+
+
+def small_demo(folder: Path) -> Study:
+    """The demo with few samples, so that a trial takes a fraction of a second."""
+    study = write_demo(folder, ("digits", "flags"))
+    few = tuple(
+        task.model_copy(update={"samples": task.samples.model_copy(update={"validation": 60, "test": 60})})
+        for task in study.tasks
+    )
+    smaller = Study(study.folder, study.settings.model_copy(update={"tasks": few}))
+    smaller.save()
+    return open_study(folder)
+
+
+def content(study: Study) -> list[tuple[object, ...]]:
+    """What was measured, without times: must not depend on interruptions."""
+    rows: list[tuple[object, ...]] = []
+    for trial in study.store.trials():
+        values = {task: (one.value, one.stderr, one.n) for task, one in sorted(trial.metrics.items())}
+        rows.append((trial.id, trial.state, trial.origin, tuple(trial.coefficients.items()), tuple(values.items())))
+    return rows
+
+
+def test_two_runs_agree_trial_by_trial_and_bit_by_bit(tmp_path: Path) -> None:
+    one, two = small_demo(tmp_path / "one"), small_demo(tmp_path / "two")
+    for study in (one, two):
+        run(study, trials=12, device="cpu")
+    assert content(one) == content(two)
+    for trial in one.done():
+        first, second = load_outputs(one, trial.id), load_outputs(two, trial.id)
+        assert all(np.array_equal(first[task], second[task]) for task in first)
+
+
+def test_a_run_in_two_parts_equals_one_run(tmp_path: Path) -> None:
+    whole, parts = small_demo(tmp_path / "whole"), small_demo(tmp_path / "parts")
+    run(whole, trials=12, device="cpu")
+    for trials in (3, 9, 12, 12):
+        run(parts, trials=trials, device="cpu")
+    assert content(whole) == content(parts)
+
+
+def test_a_killed_worker_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    whole, broken = small_demo(tmp_path / "whole"), small_demo(tmp_path / "broken")
+    run(whole, trials=12, device="cpu")
+    chance = random.Random(7)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "study", "run", str(broken.folder), "--trials", "12", "--device", "cpu"]
+    for _ in range(3):
+        known = [row for row in content(broken) if row[1] == "done"]
+        worker = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        wait_for_trials(broken, len(known) + 1)
+        time.sleep(chance.random() * 0.3)
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+        assert [row for row in content(broken) if row[1] == "done"][: len(known)] == known
+    run(broken, trials=12, device="cpu")
+    assert content(broken) == content(whole)
+    assert not list((broken.folder / "outputs").glob("*.part"))
+
+
+def test_a_second_worker_says_so_and_leaves(tmp_path: Path) -> None:
+    study = small_demo(tmp_path / "study")
+    with only_worker(study.folder):
+        assert alive(study.folder)
+        done = run_command("run", str(study.folder), "--trials", "2")
+    assert done.returncode == 2
+    assert "another worker" in done.stderr
+    assert not alive(study.folder)
+
+
+def test_cancel_keeps_what_was_measured(tmp_path: Path) -> None:
+    study = small_demo(tmp_path / "study")
+    start(study.folder, trials=500)
+    wait_for_trials(study, 2)
+    asked = time.monotonic()
+    study.store.request_cancel()
+    assert stop(study.folder)
+    assert time.monotonic() - asked < 8
+    assert study.store.progress().phase == "cancelled"
+    assert 2 <= len(study.done()) < 500
+    assert all(trial.state in ("done", "proposed") for trial in study.store.trials())
+
+
+def test_a_worker_takes_what_was_asked_first(tmp_path: Path) -> None:
+    study = small_demo(tmp_path / "study")
+    for value in (0.11, 0.22):
+        study.propose(study.method(), {"digits": value, "flags": value}, "asked")
+    run(study, trials=0, device="cpu")
+    assert [trial.coefficients["digits"] for trial in study.done()] == [0.11, 0.22]
+
+
+def test_a_failing_trial_keeps_the_study_alive(tmp_path: Path) -> None:
+    """A merge that overflows float16 fails by itself; the trials around it are measured."""
+    study = small_demo(tmp_path / "study")
+    wide = Study(study.folder, study.settings.model_copy(update={"bounds": (0.0, 1.0e6)}))
+    wide.save()
+    study = open_study(study.folder)
+    choice = study.method()
+    good = study.propose(choice, {"digits": 0.5, "flags": 0.5}, "asked")
+    bad = study.propose(choice, {"digits": 9.0, "flags": 999_999.0}, "asked")
+    last = study.propose(choice, {"digits": 0.6, "flags": 0.5}, "asked")
+    run(study, trials=0, device="cpu")
+    states = {trial.id: trial for trial in study.store.trials()}
+    assert states[good].state == states[last].state == "done"
+    assert states[bad].state == "failed"
+    assert states[bad].error
+
+
+def wait_for_trials(study: Study, count: int, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not (study.folder / "trials.sqlite").exists() or len(study.done()) < count:
+        if time.monotonic() > deadline:
+            pytest.fail(f"{count} trials were not done within {seconds} s")
+        time.sleep(0.02)
