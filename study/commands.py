@@ -265,12 +265,13 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the checkpoint, its recipe and a model card, measured on the test split."""
+    from study.export import Order
     from study.export import export as write
 
     study = open_study(folder)
     choice = study.method(method)
     coefficients = study.check(choice, _asked(at, None)[0])
-    value = write(study, choice, coefficients, out, form, exact, device)
+    value = write(study, Order(choice, coefficients, form, exact), out, device)  # type: ignore[arg-type]
     lines = [
         f"  {name}: {m['value']:.3f}±{m['stderr']:.3f} on {m['n']} test samples" for name, m in value["metrics"].items()
     ]

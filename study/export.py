@@ -7,38 +7,43 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-import merging
 from merging import Recipe, merge, new_recipe, write
 from study.card import card
 from study.errors import StudyError
 from study.front import baselines, shown
-from study.measure import DTYPES, Measurer, references
-from study.run import measure_now
+from study.measure import DTYPES, Measurer
+from study.run import complete
 from study.settings import MethodChoice
 from study.study import Study
 from study.trial import Measured, Trial
+from study.worker import only_worker
 
 WEIGHTS = "open_clip_model.safetensors"
 RECIPE = "recipe.yaml"
 CARD = "README.md"
 FACTS = "mergescape.json"
 HEADS = "heads"
+Form = Literal["as base", "float32", "float16", "bfloat16"]
 
 
-def export(
-    study: Study,
-    choice: MethodChoice,
-    coefficients: Mapping[str, float],
-    out: Path,
-    form: str = "as base",
-    exact: bool = False,
-    device: str | None = None,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Order:
+    """What is to be taken home: a method with coefficients, the dtype of the file, frozen or exact."""
+
+    choice: MethodChoice
+    coefficients: Mapping[str, float]
+    form: Form = "as base"
+    exact: bool = False
+
+
+def export(study: Study, order: Order, out: Path, device: str | None = None) -> dict[str, Any]:
     """Write the merged model into the folder ``out`` and return the JSON of `python -m study export`.
 
     The folder appears only when everything in it is complete. The metrics are of the test split, measured on
@@ -49,15 +54,15 @@ def export(
         MergingError: the recipe cannot be merged.
     """
     out = out.expanduser().resolve()
-    if form not in ("as base", *DTYPES):
-        raise StudyError(f"Unknown format '{form}'.", f"Allowed: as base, {', '.join(DTYPES)}.")
+    if order.form not in ("as base", *DTYPES):
+        raise StudyError(f"Unknown format '{order.form}'.", f"Allowed: as base, {', '.join(DTYPES)}.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StudyError(f"'{out}' exists already.", "Choose a new folder: an export never overwrites anything.")
     _enough_room(study, out)
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
     try:
-        value = _fill(study, choice, coefficients, draft, out, form, exact, device)
+        value = _fill(study, order, draft, out, device)
         draft.chmod(0o755)
         if out.exists():
             out.rmdir()
@@ -68,25 +73,22 @@ def export(
     return value
 
 
-def _fill(
-    study: Study,
-    choice: MethodChoice,
-    coefficients: Mapping[str, float],
-    draft: Path,
-    out: Path,
-    form: str,
-    exact: bool,
-    device: str | None,
-) -> dict[str, Any]:
-    """Write every file of the export into ``draft``; paths in them are relative to ``out``."""
-    trial, test = measured_for_export(study, choice, coefficients, form, exact, device)
-    base, experts = references(study)
-    method = merging.method(choice.name, choice.settings)
-    # The draft stands beside `out`, so paths relative to one are right for the other.
-    recipe = new_recipe(base, experts, method, coefficients, draft, form, exact)  # type: ignore[arg-type]
-    hashes = {WEIGHTS: merge(recipe, draft, draft / WEIGHTS)[WEIGHTS]}
+def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None) -> dict[str, Any]:
+    """Write every file of the export into ``draft``."""
+    identity = study.propose(order.choice, order.coefficients, "asked")
+    known = study.store.trial(identity).state == "done"
+    splits = ("test",) if known else ("validation", "test")
+    with nullcontext() if known else only_worker(study.folder), Measurer(study, device, splits=splits) as measurer:
+        complete(study, measurer, study.store.trial(identity), splits)
+        trial = study.store.trial(identity)
+        test = _test(study, order, trial, measurer)
+        # The draft stands beside `out`, so paths relative to one are right for the other.
+        base, experts = measurer.vectors.checkpoint, measurer.vectors.experts
+        method = measurer.method(order.choice)
+        recipe = new_recipe(base, experts, method, order.coefficients, draft, order.form, order.exact)
+        hashes = _companions(measurer, draft)
+    hashes[WEIGHTS] = merge(recipe, draft, draft / WEIGHTS)[WEIGHTS]
     (draft / WEIGHTS).with_suffix(".recipe.yaml").replace(draft / RECIPE)
-    hashes |= _companions(study, draft, device)
     (draft / CARD).write_text(card(study, recipe, test, trial.metrics, baselines(study), hashes), encoding="utf-8")
     facts = {
         "study": os.path.relpath(study.folder, out),
@@ -107,36 +109,25 @@ def _fill(
     }
 
 
-def measured_for_export(
-    study: Study,
-    choice: MethodChoice,
-    coefficients: Mapping[str, float],
-    form: str,
-    exact: bool,
-    device: str | None,
-) -> tuple[Trial, dict[str, Measured]]:
-    """The trial of these coefficients, and the test measurements of exactly the weights that the file will hold."""
-    trial = measure_now(study, [(choice, dict(coefficients))], ("validation", "test"), device)[0]
-    if form == study.settings.dtype and not exact:
-        return trial, trial.test
-    other = study.settings.model_copy(update={"dtype": form})
-    with Measurer(Study(study.folder, other), device, splits=("test",)) as measurer:
-        return trial, measurer.measure(choice, coefficients, "test", exact).measured
+def _test(study: Study, order: Order, trial: Trial, measurer: Measurer) -> dict[str, Measured]:
+    """The test measurements of exactly the weights that the file will hold."""
+    if order.form == study.settings.dtype and not order.exact:
+        return trial.test
+    return measurer.measure(order.choice, order.coefficients, "test", order.exact, order.form).measured
 
 
-def _companions(study: Study, draft: Path, device: str | None) -> dict[str, str]:
+def _companions(measurer: Measurer, draft: Path) -> dict[str, str]:
     """The architecture's description and every task's frozen head, so that the folder stands on its own."""
     hashes: dict[str, str] = {}
-    with Measurer(study, device, splits=()) as measurer:
-        for name, content in measurer.model.files().items():
-            (draft / name).write_bytes(content)
-        for name, task in measurer.tasks.items():
-            path = draft / HEADS / f"{task.spec.folder}.safetensors"
-            tensors = {"weight": task.head.weight.detach().to("cpu", torch.float32)}
-            if task.head.bias is not None:
-                tensors["bias"] = task.head.bias.detach().to("cpu", torch.float32)
-            facts = {"task": name, "classes": json.dumps(list(task.classes))}
-            hashes[f"{HEADS}/{path.name}"] = write(path, tensors, facts)
+    for name, content in measurer.model.files().items():
+        (draft / name).write_bytes(content)
+    for name, task in measurer.tasks.items():
+        path = draft / HEADS / f"{task.spec.folder}.safetensors"
+        tensors = {"weight": task.head.weight.detach().to("cpu", torch.float32)}
+        if task.head.bias is not None:
+            tensors["bias"] = task.head.bias.detach().to("cpu", torch.float32)
+        facts = {"task": name, "classes": json.dumps(list(task.classes))}
+        hashes[f"{HEADS}/{path.name}"] = write(path, tensors, facts)
     return hashes
 
 

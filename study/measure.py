@@ -17,15 +17,16 @@ import merging
 from evaluation.device import pick_device
 from evaluation.evaluate import evaluate, load_task
 from evaluation.models.model import open_model
-from evaluation.task import Task, TaskSpec
+from evaluation.task import Task
 from merging import Checkpoint, Directions, Method
 from study.errors import StudyError
+from study.samples import FOLDER as SAMPLES
+from study.samples import specs
 from study.settings import MethodChoice
 from study.study import Study
 from study.trial import Measured
 
 DIRECTIONS = "directions"
-SAMPLES = "samples"
 PINS = "fingerprints.json"
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 Say = Callable[[str, int, int], None]
@@ -133,14 +134,15 @@ class Measurer:
         """The published coefficient of a method for this number of experts."""
         return self.method(choice).default(len(self.study.experts))
 
-    def merge(self, choice: MethodChoice, coefficients: Mapping[str, float], exact: bool = False) -> None:
+    def merge(
+        self, choice: MethodChoice, coefficients: Mapping[str, float], exact: bool = False, dtype: str | None = None
+    ) -> None:
         """Write the merged weights into the model, rounded to the dtype that an export will have."""
         directions = self.directions(choice)
         merging.combine_into(self.buffer, directions, coefficients, exact=exact)
-        self._round()
+        self._round(dtype or self.study.settings.dtype)
 
-    def _round(self) -> None:
-        wanted = self.study.settings.dtype
+    def _round(self, wanted: str) -> None:
         layout = self.vectors.layout
         kinds = {entry.name: DTYPES.get(wanted, self.vectors.dtype(entry.name)) for entry in layout.entries}
         if len(set(kinds.values())) == 1:
@@ -155,6 +157,7 @@ class Measurer:
         coefficients: Mapping[str, float],
         split: str = "validation",
         exact: bool = False,
+        dtype: str | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Result:
         """Merge and measure one set of coefficients on every task.
@@ -165,7 +168,7 @@ class Measurer:
         """
         self.directions(choice)  # prepared once per study: not a cost of this trial
         begun = time.perf_counter()
-        self.merge(choice, coefficients, exact)
+        self.merge(choice, coefficients, exact, dtype)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         merged = time.perf_counter()
@@ -195,20 +198,3 @@ def model_name(study: Study) -> str | Path:
     name = study.settings.base.model
     path = study.path(name)
     return path if path.exists() else name
-
-
-def specs(study: Study) -> list[TaskSpec]:
-    """The tasks as evaluation wants them."""
-    return [
-        TaskSpec(
-            name=task.name,
-            title=task.title or task.name,
-            data=study.path(task.data),
-            metric=task.metric,
-            samples=task.samples.model_dump(),
-            templates=task.templates or (),
-            classes=task.classes,
-            head=study.path(task.head) if task.head else None,
-        )
-        for task in study.tasks
-    ]

@@ -16,8 +16,8 @@ from study.errors import StudyError
 from study.settings import MethodChoice
 from study.study import Study, vector
 from study.trial import Measured, Trial
+from surrogate import Observations
 from surrogate.link import Link, link_for
-from surrogate.prediction import Observations
 
 OUTPUTS = "outputs"
 SEARCHED = {"accuracy": "soft_accuracy"}  # what the search maximises instead, read from the same outputs

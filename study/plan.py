@@ -7,7 +7,6 @@ that was stopped anywhere goes on exactly as if it had not been.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 import surrogate
 from study.front import fit
@@ -48,6 +47,8 @@ def planned(study: Study, method: MethodChoice) -> list[Trial]:
 def extend(study: Study, method: MethodChoice, budget: int, seed: int, default: float | None, name: str | None) -> bool:
     """Propose the next trials, at most up to ``budget`` in all; False if there is nothing more to do.
 
+    It ends before the budget when the surrogate expects less than 0.3 % more hypervolume and is exact to 0.3 points.
+
     A trial that was asked for by hand already fills its place in the plan.
     """
     have = planned(study, method)
@@ -61,7 +62,9 @@ def extend(study: Study, method: MethodChoice, budget: int, seed: int, default: 
     # A batch is always computed whole and from the same trials, wherever a budget or a kill has cut it.
     begun = len(have) - (len(have) - len(first)) % BATCH
     batch = proposals(study, method, have[:begun], seed, name)
-    for point in batch[len(have) - begun : budget - begun]:
+    if batch.stop:
+        return False
+    for point in batch.X[len(have) - begun : budget - begun]:
         _propose(study, method, [float(round(value, 4)) for value in point], "proposal")
     return len(planned(study, method)) > len(have)
 
@@ -73,10 +76,8 @@ def _propose(study: Study, method: MethodChoice, point: list[float], origin: str
     study.propose(method, dict(zip(names, inside, strict=True)), origin)
 
 
-def proposals(
-    study: Study, method: MethodChoice, have: list[Trial], seed: int, name: str | None
-) -> NDArray[np.float64]:
-    """The surrogate's next points (BATCH, d): the most expected gain of the front under uncertainty."""
+def proposals(study: Study, method: MethodChoice, have: list[Trial], seed: int, name: str | None) -> surrogate.Proposal:
+    """The surrogate's next batch: the most expected gain of the front under uncertainty, or that it may stop."""
     done = [trial for trial in have if trial.state == "done"]
     fitted = fit(observations(study, method, done), name, seed)
-    return surrogate.propose(fitted, BATCH, seed + len(have)).X
+    return surrogate.propose(fitted, BATCH, seed + len(have))

@@ -13,7 +13,7 @@ import surrogate
 from study.errors import StudyError
 from study.front import fitted, intervals, named, task_facts
 from study.observe import sign, task_metrics
-from study.study import Study, find_metric, vector
+from study.study import Study, find_task, vector
 
 
 def predict(
@@ -90,7 +90,7 @@ def choose(
     choice = study.method(method)
     signs = {task.name: sign(one) for task, one in zip(study.tasks, task_metrics(study), strict=True)}
     for task in want or {}:
-        find_metric(study, task)
+        find_task(study, task)
     model = fitted(study, choice, name)
     cloud = surrogate.choosing_cloud(model, study.settings.seed)
     if knee:

@@ -38,7 +38,8 @@ class Study:
     @cached_property
     def context(self) -> str:
         """A hash of what all comparable trials share: base, experts, tasks, samples, seed, dtype."""
-        shared = self.settings.model_dump(mode="json", exclude={"name", "methods", "bounds"})
+        # Fields that are not given do not count, so that a field added in a later version changes no old study.
+        shared = self.settings.model_dump(mode="json", exclude={"name", "methods", "bounds"}, exclude_none=True)
         for named in (*shared["experts"], *shared["tasks"]):
             named.pop("title", None)
         return _hash(shared)[:12]
@@ -163,7 +164,7 @@ def parse_at(text: str) -> dict[str, float]:
     return found
 
 
-def find_metric(study: Study, task: str) -> TaskChoice:
+def find_task(study: Study, task: str) -> TaskChoice:
     """A task of the study by name.
 
     Raises:

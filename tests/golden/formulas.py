@@ -23,9 +23,7 @@ def per_tensor(data: Data, weights: Weights, rule: Callable[[str, list[np.ndarra
     found = {}
     for name, parts in taus(data, weights).items():
         directions = rule(name, parts)
-        found[name] = data["base"][name] + sum(
-            c * d for c, d in zip(weights.values(), directions, strict=True)
-        )
+        found[name] = data["base"][name] + sum(c * d for c, d in zip(weights.values(), directions, strict=True))
     return found
 
 
@@ -356,9 +354,7 @@ def star(data: Data, weights: Weights) -> State:
             for target in found:
                 u, s, vt = np.linalg.svd(target[block], full_matrices=False)
                 rank = int(np.argmax(np.cumsum(s) >= 0.4 * s.sum())) + 1
-                target[block] = (
-                    u[:, :rank] @ np.diag(s[:rank] * s.sum() / s[:rank].sum()) @ vt[:rank]
-                )
+                target[block] = u[:, :rank] @ np.diag(s[:rank] * s.sum() / s[:rank].sum()) @ vt[:rank]
         return found
 
     return per_tensor(data, weights, rule)

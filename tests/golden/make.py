@@ -90,9 +90,7 @@ def on_base(data: dict[str, State], change: dict[str, torch.Tensor]) -> State:
 
 def flat_merge(data: dict[str, State], merge: Callable[[torch.Tensor], torch.Tensor]) -> State:
     """Apply a merge of the flattened models, (T, P) → (P,)."""
-    stack = torch.stack(
-        [torch.cat([tv[name].reshape(-1) for name in sorted(SHAPES)]) for tv in vectors(data)]
-    )
+    stack = torch.stack([torch.cat([tv[name].reshape(-1) for name in sorted(SHAPES)]) for tv in vectors(data)])
     merged, found, start = merge(stack), {}, 0
     for name in sorted(SHAPES):
         count = int(np.prod(SHAPES[name]))
@@ -212,7 +210,10 @@ def peers(data: dict[str, State]) -> dict[str, Callable[[], list[dict[str, objec
             ),
             case(FORMULA, formulas.breadcrumbs(data, C3), C3, {"density": 0.5, "top": 0.3, "scope": "row"}),
         ],
-        "model_stock": lambda: [case(MERGEKIT, kit("model_stock", "abc", True), third)],
+        "model_stock": lambda: [
+            # there the cosine is negative: mergekit moves away from all experts, we stay at the base
+            case(MERGEKIT, kit("model_stock", "abc", True), third, skip=("logit_scale",))
+        ],
         "slerp": lambda: [case(MERGEKIT, kit("slerp", "ab", False, **slerp_at(w2)), C2)],
         "nuslerp": lambda: [case(MERGEKIT, kit("nuslerp", "ab", True, weight=w2), C2)],
         "multislerp": lambda: [case(MERGEKIT, kit("multislerp", "abc", True, weight=w3), C3)],

@@ -212,9 +212,7 @@ def test_any_number_of_experts(name: str, count: int, families) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("exact", [False, True])
-def test_bits_do_not_depend_on_path_chunks_threads_or_cache(
-    name: str, exact: bool, families, tmp_path: Path
-) -> None:
+def test_bits_do_not_depend_on_path_chunks_threads_or_cache(name: str, exact: bool, families, tmp_path: Path) -> None:
     group = families(experts_of(name))
     coefficients = some(group.names)
     with task_vectors(group.base, group.experts) as vectors:

@@ -18,7 +18,7 @@ from scipy.special import expit, log_softmax
 from sklearn.datasets import load_digits
 
 from surrogate.link import Link
-from surrogate.prediction import Observations
+from surrogate.observations import Observations
 
 Array = NDArray[Any]
 HIDDEN = 32
@@ -166,7 +166,8 @@ def bed() -> Bed:
 def smooth_observations(d: int, n: int, seed: int = 0, soft: bool = False) -> Observations:
     """Made-up trials without a network: d tasks of 40 samples and 4 classes, logits bending smoothly with X.
 
-    Task t gains with coefficient t and loses a little with the others; X are seeded uniform points, the corners first.
+    Task t gains with coefficient t and loses a little with the others; X are seeded uniform points, the corners
+    first.
     """
     rng = np.random.default_rng(seed)
     X = np.concatenate([np.zeros((1, d)), np.eye(d), rng.random((max(n, d + 1), d))])[:n]

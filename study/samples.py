@@ -1,0 +1,48 @@
+"""A study's tasks as evaluation wants them, and where their prepared samples are kept. No torch here."""
+
+from __future__ import annotations
+
+from evaluation.data.source import Source, open_source
+from evaluation.samples import Drawn, recorded
+from evaluation.task import TaskSpec
+from study.study import Study, find_task
+
+FOLDER = "samples"
+
+
+def specs(study: Study) -> list[TaskSpec]:
+    """The tasks, with paths made absolute."""
+    return [
+        TaskSpec(
+            name=task.name,
+            title=task.title or task.name,
+            data=study.path(task.data),
+            metric=task.metric,
+            samples=task.samples.model_dump(),
+            templates=task.templates or (),
+            classes=task.classes,
+            head=study.path(task.head) if task.head else None,
+        )
+        for task in study.tasks
+    ]
+
+
+def spec(study: Study, task: str) -> TaskSpec:
+    """One task.
+
+    Raises:
+        StudyError: no such task; names the nearest.
+    """
+    find_task(study, task)
+    return next(one for one in specs(study) if one.name == task)
+
+
+def drawn(study: Study, task: str, split: str = "validation") -> tuple[Source, Drawn]:
+    """The source of a task's samples and which of them a split holds.
+
+    Raises:
+        StudyError: no such task. EvaluationError: its data cannot be read.
+    """
+    wanted = spec(study, task)
+    source = open_source(wanted.data)
+    return source, recorded(wanted, source, study.settings.seed, study.folder / FOLDER).splits[split]

@@ -1,0 +1,61 @@
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from merging.draws import uniform
+from merging.linalg import gram_matrix, isotropic, kth_magnitudes, kth_values, polar, thin_svd
+
+numbers = st.lists(
+    st.floats(-3.0, 3.0, width=32) | st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-30]), min_size=1, max_size=60
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(values=numbers, share=st.floats(0.0, 1.0), parts=st.integers(1, 7))
+def test_the_kth_value_is_exact_whatever_the_pieces(values: list[float], share: float, parts: int) -> None:
+    vector = torch.tensor(values, dtype=torch.float32)
+    rank = 1 + int(share * (len(values) - 1))
+    pieces = [piece.unsqueeze(0) for piece in torch.chunk(vector, parts)]
+    assert kth_values(lambda: pieces, [rank])[0] == float(vector.sort().values[rank - 1])
+    assert kth_magnitudes(lambda: pieces, [rank])[0] == float(vector.abs().sort().values[rank - 1])
+
+
+def test_many_vectors_have_their_own_ranks() -> None:
+    rows = torch.randn(3, 5000, generator=torch.Generator().manual_seed(0))
+    found = kth_values(lambda: torch.split(rows, 777, dim=1), [1, 2500, 5000])
+    ranked = rows.sort(dim=1).values
+    assert found == [float(ranked[0, 0]), float(ranked[1, 2499]), float(ranked[2, 4999])]
+
+
+def test_polar_of_a_rank_deficient_matrix_is_a_partial_isometry() -> None:
+    matrix = torch.outer(torch.tensor([3.0, 4.0]), torch.tensor([1.0, 0.0, 0.0]))
+    torch.testing.assert_close(polar(matrix), torch.tensor([[0.6, 0.0, 0.0], [0.8, 0.0, 0.0]]))
+    full = torch.randn(5, 3, generator=torch.Generator().manual_seed(1))
+    factor = polar(full)
+    torch.testing.assert_close(factor.T @ factor, torch.eye(3), rtol=0, atol=1e-5)
+
+
+def test_isotropic_agrees_with_the_svd_either_way_round() -> None:
+    matrix = torch.randn(4, 7, generator=torch.Generator().manual_seed(2))
+    u, s, vt = thin_svd(matrix)
+    torch.testing.assert_close(isotropic(matrix), s.mean() * u @ vt, rtol=0, atol=1e-5)
+    torch.testing.assert_close(isotropic(matrix.T), (s.mean() * u @ vt).T, rtol=0, atol=1e-5)
+
+
+def test_gram_matrix_has_the_base_first() -> None:
+    base, deltas = torch.tensor([1.0, 2.0]), torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+    assert gram_matrix(base, deltas).tolist() == [[5.0, 3.0, 2.0], [3.0, 9.0, 0.0], [2.0, 0.0, 1.0]]
+
+
+def test_draws_depend_on_seed_expert_and_tensor_only() -> None:
+    whole = uniform(1, "a", "w", 3_000_000)
+    assert torch.equal(whole[:1000], uniform(1, "a", "w", 1000))
+    assert not torch.equal(whole[:1000], uniform(2, "a", "w", 1000))
+    assert not torch.equal(whole[:1000], uniform(1, "b", "w", 1000))
+    assert not torch.equal(whole[:1000], uniform(1, "a", "v", 1000))
+    assert 0.0 <= float(whole.min()) and float(whole.max()) < 1.0
+    assert abs(float(whole.mean()) - 0.5) < 0.002
+    before = np.random.get_state()[1].copy()
+    uniform(3, "a", "w", 10)
+    assert np.array_equal(before, np.random.get_state()[1])
