@@ -2,6 +2,7 @@
 
 from merging.checkpoint import Checkpoint, reference
 from merging.combine import combine_into, merge_plan, merge_tensors
+from merging.description import describe
 from merging.directions import Directions, fingerprint, prepare
 from merging.errors import MergingError
 from merging.method import (
@@ -15,6 +16,7 @@ from merging.method import (
     ordered,
 )
 from merging.output import merge
+from merging.reading import read_recipe
 from merging.recipe import Part, Recipe, new_recipe
 from merging.setting import Setting
 from merging.task_vector import Entry, Layout, TaskVectors, task_vectors
@@ -39,6 +41,7 @@ __all__ = [
     "Tensors",
     "atomic",
     "combine_into",
+    "describe",
     "fingerprint",
     "merge",
     "merge_plan",
@@ -50,6 +53,7 @@ __all__ = [
     "open_tensors",
     "ordered",
     "prepare",
+    "read_recipe",
     "reference",
     "task_vectors",
     "write",

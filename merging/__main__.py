@@ -5,20 +5,18 @@ Exit code 0: done; 2: the request is wrong; 1: it failed while running. Errors a
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from merging.description import describe
 from merging.errors import MergingError
-from merging.mergekit import from_mergekit, is_mergekit
-from merging.method import CLASSES, Method, methods
+from merging.method import methods
 from merging.output import merge
-from merging.recipe import Recipe, read_yaml
+from merging.reading import read_recipe
 from merging.setting import settings_of
 
-SHOWN = (1, 2, 4, 8)
 # typer may carry its own copy of click: the class comes from typer, whichever it is
 USAGE_ERRORS: tuple[type[Exception], ...] = tuple(
     kind for kind in typer.BadParameter.__mro__ if issubclass(kind, Exception) and kind.__name__ == "ClickException"
@@ -43,40 +41,6 @@ def main(
         raise MergingError("RECIPE and OUT are needed.", "Example: python -m merging recipe.yaml out/")
     else:
         _merge(recipe, out, as_json)
-
-
-def read_recipe(path: Path) -> Recipe:
-    """Read a recipe file, ours or mergekit's.
-
-    Raises:
-        MergingError: no such file, or a wrong recipe.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise MergingError(f"The recipe '{path}' cannot be read: {why}.") from error
-    data = read_yaml(text)
-    return from_mergekit(data) if is_mergekit(data) else Recipe.from_mapping(data)
-
-
-def describe(kind: type[Method]) -> dict[str, Any]:
-    """Return everything known about a method as plain data."""
-    return {
-        "name": kind.name,
-        "title": kind.title,
-        "summary": kind.summary,
-        "class": kind.linearity,
-        "class_note": CLASSES[kind.linearity],
-        "exact_form": kind.exact_form,
-        "symmetric": kind.symmetric,
-        "needs_data": list(kind.needs_data),
-        "experts": list(kind.experts),
-        "bounds": list(kind.bounds),
-        "default": {str(count): kind().default(count) for count in SHOWN},
-        "settings": [asdict(setting) for setting in settings_of(kind)],
-        "paper": asdict(kind.paper),
-    }
 
 
 def _show_methods(as_json: bool) -> None:

@@ -19,7 +19,8 @@ from merging.method import Array, Method, Scalars, ordered
 from merging.task_vector import TaskVectors, task_vectors
 from merging.writing import Slot, arranged
 
-CHUNK = 1 << 18  # numbers: 1 MiB, stays in the cache between the multiplication and the addition
+CHUNK = 1 << 19  # numbers per thread: 2 MiB, stays in the cache between multiplication and addition
+MOST = 1 << 22  # numbers of all threads together: the cache that they share
 DType = Literal["as base", "float32", "float16", "bfloat16"]
 DTYPES: Mapping[DType, torch.dtype | None] = {
     "as base": None,
@@ -112,7 +113,8 @@ def _again(method: Method, exact: bool) -> bool:
 
 def _accumulate(out: Tensor, base: Tensor, matrix: Tensor, scalars: Scalars, chunk: int) -> None:
     """out = f·base + Σ a_t·row_t over flat vectors; a zero multiplier leaves the bits alone."""
-    chunk = min(chunk * torch.get_num_threads(), out.numel()) if out.device.type == "cpu" else out.numel()
+    together = min(chunk * torch.get_num_threads(), max(chunk, MOST))
+    chunk = min(together, out.numel()) if out.device.type == "cpu" else out.numel()
     buffer = torch.empty(chunk, device=out.device)
     pairs = [(row, float(a)) for row, a in zip(matrix, scalars.experts, strict=True) if a != 0.0]
     for start in range(0, out.numel(), max(chunk, 1)):

@@ -84,7 +84,7 @@ def kth_values(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -> li
 
 def _keys(piece: Tensor) -> npt.NDArray[np.uint32]:
     """Return integers in the order of the floats, (T, n): flip all bits of negatives, the sign of others."""
-    bits = piece.reshape(len(piece), -1).contiguous().numpy().view(np.int32)
+    bits = piece.reshape(len(piece), -1).contiguous().cpu().numpy().view(np.int32)
     keys: npt.NDArray[np.uint32] = (bits ^ ((bits >> 31) | np.int32(-(2**31)))).view(np.uint32)
     return keys
 

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -171,6 +172,12 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+# YAML 1.1 takes 1e-5 for a word; people mean a number
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 def read_yaml(text: str) -> dict[str, Any]:
     """Read YAML whose top level is a mapping. Raises MergingError with the line otherwise."""
     try:
@@ -197,5 +204,5 @@ def _explained(error: ValidationError) -> MergingError:
     where = ".".join(str(part) for part in first["loc"]) or "recipe"
     return MergingError(
         f"Recipe, field '{where}': {first['msg'].lower()} (given: {str(first['input'])[:80]}).",
-        "See docs/recipes or `python -m merging --list`.",
+        f"A recipe has the fields {', '.join(Recipe.model_fields)}.",
     )

@@ -54,6 +54,7 @@ def only_worker(folder: Path) -> Iterator[None]:
 
 def alive(folder: Path) -> bool:
     """Whether a worker holds the study's lock at this moment."""
+    _reap()
     try:
         handle = os.open(folder / LOCK, os.O_RDONLY)
     except FileNotFoundError:
@@ -95,13 +96,13 @@ def spawn(command: list[str], log: Path) -> int:
             start_new_session=True,
             env=environment,
         )
-    _reap(process)
+    _CHILDREN.append(process)
+    _reap()
     return process.pid
 
 
-def _reap(process: subprocess.Popen[bytes]) -> None:
+def _reap() -> None:
     """Collect finished children without waiting, so that none stays a zombie of a long-lived server."""
-    _CHILDREN.append(process)
     _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from merging.linalg import polar, thin_svd
+from merging.linalg import RELATIVE, polar, thin_svd
 from merging.matrices import by_matrix
 from merging.method import Linearity, Method, Paper
 from merging.setting import Choice, Range
@@ -20,8 +20,9 @@ class TsvM(Method):
     Σ_t Ũ_t S_t Ṽ_tᵀ. Scaling τ_t by c_t leaves U_t and V_t alone, so with bases computed at c = 1 the merge
     is exactly linear: direction_t = Ũ_t S_t Ṽ_tᵀ. Tensors that are no matrices: the mean of the task vectors.
 
-    Experts that do not differ from the base in a matrix take no part in it, and singular directions that two
-    experts share exactly are kept once (the authors' SVD fills both up with arbitrary vectors).
+    Experts that do not differ from the base in a matrix take no part in it, singular values that are zero (an
+    expert from a LoRA adapter has many) bring no direction, and directions that two experts share exactly are
+    kept once; the authors' SVD fills all three up with arbitrary vectors.
     """
 
     name: ClassVar[str] = "tsv_m"
@@ -47,19 +48,22 @@ class TsvM(Method):
 
     def _directions(self, deltas: Tensor) -> Tensor:
         count, rows, columns = deltas.shape
-        kept = max(1, int(self.rank * min(rows, columns) / count))
+        most = max(1, int(self.rank * min(rows, columns) / count))
         active = [number for number in range(count) if bool(deltas[number].any())]
-        parts = [tuple(piece[..., :kept] for piece in _factors(deltas[number])) for number in active]
+        parts = [_leading(deltas[number], most) for number in active]
         left = polar(torch.cat([u for u, _, _ in parts], dim=1))
         right = polar(torch.cat([v for _, _, v in parts], dim=1))
         found = torch.zeros_like(deltas)
-        for place, number in enumerate(active):
-            own = slice(place * kept, (place + 1) * kept)
-            found[number] = (left[:, own] * parts[place][1]) @ right[:, own].T
+        start = 0
+        for number, (_, strength, _) in zip(active, parts, strict=True):
+            own = slice(start, start + len(strength))
+            found[number] = (left[:, own] * strength) @ right[:, own].T
+            start = own.stop
         return found
 
 
-def _factors(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return U (m, r), S (r,), V (n, r)."""
+def _leading(matrix: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return U (m, k), S (k,), V (n, k) of the leading singular values, at most `most`, that are not zero."""
     u, s, vt = thin_svd(matrix)
-    return u, s, vt.T
+    kept = min(most, int((s > RELATIVE * s[0]).sum()))
+    return u[:, :kept], s[:kept], vt[:kept].T

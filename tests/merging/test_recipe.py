@@ -9,8 +9,18 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from merging import MergingError, Recipe, merge, merge_tensors, method, methods, new_recipe, reference
-from merging.__main__ import read_recipe, run
+from merging import (
+    MergingError,
+    Recipe,
+    merge,
+    merge_tensors,
+    method,
+    methods,
+    new_recipe,
+    read_recipe,
+    reference,
+)
+from merging.__main__ import run
 from merging.mergekit import from_mergekit, is_mergekit
 from merging.recipe import read_yaml
 

@@ -1,0 +1,42 @@
+"""Merging holds one tensor of each expert, however many tensors there are."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from merging import merge_plan, merge_tensors, method, reference, task_vectors, write
+
+STATUS = Path("/proc/self/status")
+
+
+def own_memory() -> int:
+    """Return the anonymous memory of this process in bytes (mapped files do not count: they can be dropped)."""
+    found = re.search(r"RssAnon:\s+(\d+) kB", STATUS.read_text())
+    return int(found.group(1)) * 1024 if found else 0
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="reads /proc")
+@pytest.mark.parametrize("name", ["task_arithmetic", "ties", "dare_ties", "pcb", "karcher"])
+def test_peak_memory_does_not_grow_with_the_model(name: str, tmp_path: Path) -> None:
+    count, shape = 48, (512, 512)
+    generator = torch.Generator().manual_seed(0)
+    for who in ("base", "a", "b"):
+        state = {f"layers.{number}.weight": torch.randn(shape, generator=generator) for number in range(count)}
+        write(tmp_path / f"{who}.safetensors", state, {})
+        del state
+    base, *experts = (reference(who, tmp_path / f"{who}.safetensors") for who in ("base", "a", "b"))
+    with task_vectors(base, experts) as vectors:
+        plan = merge_plan(vectors)
+    peaks = [own_memory()]
+
+    def watched():
+        for pair in merge_tensors(method(name), base, experts, {"a": 0.3, "b": 0.4}):
+            peaks.append(own_memory())
+            yield pair
+
+    write(tmp_path / "out.safetensors", watched(), {}, plan)
+    one_tensor, model = 512 * 512 * 4, 512 * 512 * 4 * count
+    assert len(peaks) == count + 1
+    assert max(peaks[4:]) - peaks[3] < 8 * one_tensor < model
