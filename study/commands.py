@@ -50,7 +50,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         if _is_request(error):
-            _leave(str(getattr(error, "message", "") or error), 2)
+            _leave(str(getattr(error, "format_message", error.__str__)()), 2)
         if os.environ.get("MERGESCAPE_DEBUG"):
             raise
         _leave(f"It failed: {type(error).__name__}: {error}. Every finished trial is kept.", 1)

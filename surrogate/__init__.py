@@ -19,7 +19,8 @@ from surrogate.front import (
 )
 from surrogate.link import Link, link_for
 from surrogate.logits import FittedLogits
-from surrogate.prediction import Fitted, LeaveOneOut, Observations, Prediction, Surrogate
+from surrogate.observations import Observations
+from surrogate.prediction import Fitted, LeaveOneOut, Prediction, Surrogate
 from surrogate.propose import Proposal, propose
 from surrogate.search import Front, predicted_cloud, predicted_front
 

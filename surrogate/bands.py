@@ -10,7 +10,8 @@ import numpy as np
 
 from surrogate.errors import SurrogateError
 from surrogate.front import even_subset, non_dominated
-from surrogate.prediction import Array, Fitted
+from surrogate.observations import Array
+from surrogate.prediction import Fitted
 
 PERCENT = (5.0, 50.0, 95.0)
 MOST = 400

@@ -10,7 +10,8 @@ import numpy as np
 from surrogate.errors import SurrogateError
 from surrogate.gp import GaussianProcess
 from surrogate.logits import LogitSurrogate
-from surrogate.prediction import Fitted, Observations, Surrogate
+from surrogate.observations import Observations
+from surrogate.prediction import Fitted, Surrogate
 from surrogate.quadratic import Quadratic
 
 WITHOUT_TORCH = ("logits", "linear-logits", "quadratic")

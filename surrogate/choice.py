@@ -14,7 +14,8 @@ import numpy as np
 
 from surrogate.errors import SurrogateError
 from surrogate.front import even_subset, ideal_and_nadir, knee, non_dominated
-from surrogate.prediction import Array, Fitted, Prediction
+from surrogate.observations import Array
+from surrogate.prediction import Fitted, Prediction
 from surrogate.search import predicted_cloud
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import qmc
 
 from surrogate.errors import SurrogateError
-from surrogate.prediction import Array, check_box, to_unit
+from surrogate.observations import Array, check_box, to_unit
 from surrogate.quadratic import features
+from surrogate.sobol import sobol
 
 KINDS = ("auto", "sobol", "scaled-simplex", "d-optimal")
 
@@ -81,12 +81,6 @@ def _fill(d: int, count: int, low: Array, high: Array, first: Array, seed: int, 
     if kind == "scaled-simplex":
         return scaled_simplex(d, count, low, high, seed)
     return _d_optimal(d, count, low, high, first, seed)
-
-
-def sobol(d: int, count: int, seed: int) -> Array:
-    """Scrambled Sobol points in the unit cube, (count, d)."""
-    power = max(1, int(np.ceil(np.log2(max(count, 2)))))
-    return np.asarray(qmc.Sobol(d, scramble=True, rng=np.random.default_rng(seed)).random_base2(power)[:count])
 
 
 def scaled_simplex(d: int, count: int, low: Array, high: Array, seed: int) -> Array:

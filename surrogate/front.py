@@ -2,7 +2,7 @@
 
 Hypervolume: moocore (exact; Fonseca et al. 2006, Guerreiro et al. 2021) or its quasi-Monte-Carlo polar approximation.
 Polar form used by the greedy subset: HV(Y) is proportional to mean over directions w of max_y min_i ((y_i - r_i) /
-w_i)^m (Shang et al., 10.1109/TEVC.2020.2964705).
+w_i)^m: volume in polar coordinates, the ray along w leaving the dominated region at max_y min_i (y_i - r_i) / w_i.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from surrogate.errors import SurrogateError
-from surrogate.prediction import Array
+from surrogate.observations import Array
+from surrogate.sobol import sobol
 
 Mask = NDArray[np.bool_]
 Index = NDArray[np.intp]
@@ -95,9 +95,7 @@ def normalised(Y: Array) -> Array:
 
 def directions(m: int, count: int, seed: int = 0) -> Array:
     """Directions of the positive orthant, evenly spread, (count, m), unit length."""
-    power = int(np.ceil(np.log2(count)))
-    u = qmc.Sobol(m, scramble=True, rng=np.random.default_rng(seed)).random_base2(power)[:count]
-    z = np.abs(ndtri(np.clip(0.5 + 0.5 * u, 0.5 + 1e-7, 1.0 - 1e-7)))
+    z = np.abs(ndtri(np.clip(0.5 + 0.5 * sobol(m, count, seed), 0.5 + 1e-7, 1.0 - 1e-7)))
     return np.asarray(z / np.linalg.norm(z, axis=1, keepdims=True))
 
 

@@ -18,15 +18,8 @@ from numpy.typing import NDArray
 from surrogate.errors import SurrogateError
 from surrogate.front import reference_point
 from surrogate.link import Link
-from surrogate.prediction import (
-    Array,
-    LeaveOneOut,
-    Observations,
-    Prediction,
-    check_points,
-    need_trials,
-    to_unit,
-)
+from surrogate.observations import Array, Observations, check_points, need_trials, to_unit
+from surrogate.prediction import LeaveOneOut, Prediction
 
 if TYPE_CHECKING:
     from botorch.models import SingleTaskGP
@@ -129,7 +122,7 @@ class FittedProcess:
             gain = logei.qLogNoisyExpectedHypervolumeImprovement(
                 model, reference_point(Z).tolist(), known, sampler, X_pending=waiting, prune_baseline=True
             )
-            found, _ = optimize_acqf(gain, bounds, count, 4, 128, options={"maxiter": 60}, sequential=True)
+            found, _ = optimize_acqf(gain, bounds, count, 3, 64, options={"maxiter": 60}, sequential=True)
         return np.clip(o.low + found.detach().numpy() * (o.high - o.low), low, high)
 
     def _scalarised(
@@ -143,7 +136,7 @@ class FittedProcess:
         found = torch.empty(0, bounds.shape[1], dtype=bounds.dtype) if waiting is None else waiting
         for _ in range(count):
             gain = qLogNParEGO(model, known, X_pending=found if len(found) else None)
-            point, _ = optimize_acqf(gain, bounds, 1, 4, 128, options={"maxiter": 60})
+            point, _ = optimize_acqf(gain, bounds, 1, 3, 64, options={"maxiter": 60})
             found = torch.cat([found, point.detach()])
         o = self.observations
         return np.clip(o.low + found[-count:].numpy() * (o.high - o.low), low, high)

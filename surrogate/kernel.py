@@ -12,9 +12,8 @@ from functools import cached_property
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize
 
-from surrogate.prediction import Array
+from surrogate.observations import Array
 
 CENTRE = 0.3
 LENGTH = (0.15, 12.0)
@@ -85,6 +84,8 @@ def learn(U: Array, G: Array, curved: bool = True) -> Kernel:
     lines = 1.0 + (U - CENTRE) @ (U - CENTRE).T
     if not curved:
         return _learn_lines(lines, scaled)
+    from scipy.optimize import minimize  # a third of a second that importing this package should not cost
+
     square = (U[:, None, :] - U[None, :, :]) ** 2
     bounds = [(np.log(a), np.log(b)) for a, b in [LENGTH] * d + [LINEAR, NUGGET]]
     starts = (1.0, 3.0) if d <= 3 else (np.sqrt(d) * 0.7,)
@@ -129,7 +130,7 @@ def _likelihood(K: Array, G: Array) -> tuple[float, Array]:
     factor = cho_factor(K, lower=True)
     inverse = cho_solve(factor, np.eye(B))
     AG = inverse @ G
-    trace = float(np.trace(AG))
+    trace = max(float(np.trace(AG)), 1e-12)
     value = 0.5 * B * np.log(trace) + float(np.log(np.diag(factor[0])).sum())
     return float(value), 0.5 * inverse - 0.5 * B * (AG @ inverse) / trace
 

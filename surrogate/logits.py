@@ -21,16 +21,8 @@ from numpy.typing import NDArray
 
 from surrogate.errors import SurrogateError
 from surrogate.kernel import Kernel, Posterior, learn
-from surrogate.prediction import (
-    Array,
-    LeaveOneOut,
-    MetricFunction,
-    Observations,
-    Prediction,
-    check_points,
-    need_trials,
-    to_unit,
-)
+from surrogate.observations import Array, MetricFunction, Observations, check_points, need_trials, to_unit
+from surrogate.prediction import LeaveOneOut, Prediction
 from surrogate.reading import Floats, Reading, margin_for, plan
 
 DRAWS = 48
@@ -250,7 +242,8 @@ def _task(reading: Reading, posterior: Posterior, mu: Floats, R: Floats, w: Arra
 
 
 def _kernels(U: Array, residuals: list[Floats], curved: bool) -> list[Kernel]:
-    grams = [np.asarray(R.reshape(len(R), -1) @ R.reshape(len(R), -1).T, dtype=np.float64) for R in residuals]
+    # In float64: K^-1 multiplies the rounding of G by up to ten million.
+    grams = [flat @ flat.T for flat in (R.reshape(len(R), -1).astype(np.float64) for R in residuals)]
     if U.shape[1] <= 2:
         return [learn(U, np.sum(grams, axis=0), curved)] * len(grams)
     return [learn(U, G, curved) for G in grams]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surrogate.design import sobol
 from surrogate.errors import SurrogateError
 from surrogate.front import (
     Index,
@@ -24,8 +23,10 @@ from surrogate.front import (
     reference_point,
 )
 from surrogate.gp import FittedProcess
-from surrogate.prediction import Array, Fitted, Observations, to_unit
+from surrogate.observations import Array, Observations, to_unit
+from surrogate.prediction import Fitted
 from surrogate.search import predicted_cloud, sampled_box
+from surrogate.sobol import sobol
 
 DRAWS = 16
 SHORTLIST = 300

@@ -17,22 +17,15 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from surrogate.link import Link
-from surrogate.prediction import (
-    Array,
-    LeaveOneOut,
-    Observations,
-    Prediction,
-    check_points,
-    need_trials,
-    to_unit,
-)
+from surrogate.observations import Array, Observations, check_points, need_trials, to_unit
+from surrogate.prediction import LeaveOneOut, Prediction
 
 Z90 = 1.6448536269514722
 PRIOR_SCALES = (100.0, 10.0, 3.0, 1.0, 0.3)
 
 
 def features(v: Array, diagonal: bool = False) -> Array:
-    """1, v_i, v_i^2 and, unless diagonal, v_i v_j (i < j): (k, (d+1)(d+2)/2) or (k, 2d+1). (MAP, Eq. 4)
+    """1, v_i, v_i^2 and, unless diagonal, v_i v_j (i < j): (k, (d+1)(d+2)/2) or (k, 2d+1).
 
     >>> features(np.array([[2.0, 3.0]])).tolist()
     [[1.0, 2.0, 3.0, 4.0, 9.0, 6.0]]

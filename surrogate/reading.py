@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from surrogate.prediction import Array, MetricFunction, Outputs
+from surrogate.observations import Array, MetricFunction, Outputs
 
 Floats = NDArray[np.float32]
 MODELLED_CLASSES = 32

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surrogate.design import scaled_simplex, sobol
+from surrogate.design import scaled_simplex
 from surrogate.errors import SurrogateError
 from surrogate.front import Index, even_subset, non_dominated
-from surrogate.prediction import Array, Fitted, Observations, Prediction, check_box
+from surrogate.observations import Array, Observations, check_box
+from surrogate.prediction import Fitted, Prediction
+from surrogate.sobol import sobol
 
 GRID = {1: 201, 2: 33, 3: 12}
 
