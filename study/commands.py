@@ -97,7 +97,7 @@ def demo(
 @app.command()
 def run(
     folder: Folder,
-    trials: Annotated[int, typer.Option(min=0, max=100_000, help="Trials per method, in all.")] = 30,
+    trials: Annotated[int, typer.Option(help="Trials per method, in all.")] = 30,
     seed: Annotated[int | None, typer.Option(help="Seed of the design; default: the study's.")] = None,
     method: MethodName = None,
     surrogate: SurrogateName = None,
@@ -108,6 +108,8 @@ def run(
     from study.run import run as work
     from study.status import status as stand
 
+    if not 0 <= trials <= 100_000:
+        raise StudyError(f"--trials is {trials}.", "Give a number from 0 to 100000.")
     study = open_study(folder)
     report = work(study, trials, method, seed, device, surrogate)
     value = {**stand(study), "end": report.end, "measured": report.measured}
