@@ -1,0 +1,11 @@
+"""Mergescape in the browser: `make app`, or `streamlit run app.py`."""
+
+import streamlit as st
+
+from ui.exports import routes
+from ui.shell import run
+
+if __name__ == "__main__":  # the script that Streamlit runs for every visit
+    run()
+else:  # the web application that `streamlit run` finds in this file
+    app = st.App(__file__, routes=routes())

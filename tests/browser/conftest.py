@@ -1,0 +1,103 @@
+"""A real server and a real Chromium; an error box, a console error or a request to another host fails the test."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+# Streamlit asks for these below the page's path first and at the root after that; the first answer is a 404.
+EXPECTED = ("/_stcore/health", "/_stcore/host-config")
+
+
+def chromium() -> str | None:
+    """The system's browser, by any of its names; None: Playwright's own."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server under test keeps its studies."""
+    return tmp_path_factory.mktemp("studies")
+
+
+@pytest.fixture(scope="session")
+def server(studies: Path) -> Iterator[str]:
+    """The app as `make app` starts it."""
+    port = free_port()
+    environment = {**os.environ, "MERGESCAPE_HOME": str(studies), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    log = studies / "server.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
+    base = f"http://localhost:{port}"
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(f"{base}/_stcore/health", timeout=2):
+                break
+        except OSError:
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise AssertionError(log.read_text()) from None
+            time.sleep(0.2)
+    yield base
+    process.terminate()
+    process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    with sync_playwright() as play:
+        running = play.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A fresh visit; size and colours by `@pytest.mark.parametrize("page", [...], indirect=True)`."""
+    width, height, colours = getattr(request, "param", (1280, 900, "light"))
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=colours)
+    visit = context.new_page()
+    wrong: list[str] = []
+    visit.on("pageerror", lambda error: wrong.append(f"error in the page: {error}"))
+    visit.on("request", lambda asked: None if _local(asked.url, server) else wrong.append(f"other host: {asked.url}"))
+    visit.on("response", lambda got: wrong.append(f"{got.status} {got.url}") if _bad(got.status, got.url) else None)
+    visit.on(
+        "console",
+        lambda told: wrong.append(f"console: {told.text}") if told.type == "error" and "404" not in told.text else None,
+    )
+    visit.set_default_timeout(60_000)
+    yield visit
+    for box in visit.locator("[data-testid=stException], [data-testid=stAlertContentError]").all_inner_texts():
+        wrong.append(f"error box: {box}")
+    context.close()
+    assert not wrong, "\n".join(wrong)
+
+
+def _local(url: str, server: str) -> bool:
+    return url.startswith((server, server.replace("http", "ws"), "blob:", "data:", "about:"))
+
+
+def _bad(status: int, url: str) -> bool:
+    return status >= 400 and not url.endswith(EXPECTED)

@@ -1,0 +1,224 @@
+"""Every page in its empty, waiting, failed and finished state, without a browser."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from study.study import Study, open_study
+from ui import copy
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    place = tmp_path / "studies"
+    place.mkdir()
+    monkeypatch.setenv("MERGESCAPE_HOME", str(place))
+    return place
+
+
+@pytest.fixture
+def measured(home: Path, measured_demo: Path) -> Study:
+    shutil.copytree(measured_demo, home / "demo")
+    return open_study(home / "demo")
+
+
+@pytest.fixture
+def untouched(home: Path) -> Study:
+    from study.demo import write_demo
+
+    return write_demo(home / "demo")
+
+
+def visit(page: str, study: str | None = None, **query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    if study:
+        app.query_params["study"] = study
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    return app.switch_page(f"ui/pages/{page}.py").run() if page != "home" else app
+
+
+def texts(app: AppTest) -> str:
+    parts: list[Any] = [*app.title, *app.markdown, *app.info, *app.error, *app.warning, *app.success, *app.caption]
+    return "\n".join(str(part.value) for part in parts)
+
+
+def test_home_is_empty_and_offers_two_doors(home: Path) -> None:
+    app = visit("home")
+    assert not app.exception
+    assert copy.TITLE in texts(app) and copy.RECENT_EMPTY in texts(app)
+    assert [button.label for button in app.button][:2] == [copy.DEMO_BUTTON, copy.OWN_BUTTON]
+
+
+@pytest.mark.parametrize("page", ["run", "explore", "export"])
+def test_without_a_study_every_page_says_where_to_start(home: Path, page: str) -> None:
+    app = visit(page)
+    assert not app.exception
+    assert copy.NO_STUDY in texts(app)
+    assert copy.GO_HOME in [button.label for button in app.button]
+
+
+@pytest.mark.parametrize("key", ["gone", "../../etc", "a b", "x" * 300])
+def test_a_link_to_a_study_that_is_not_here(home: Path, key: str) -> None:
+    app = visit("run", key)
+    assert not app.exception
+    assert "is not on this computer" in texts(app)
+
+
+def test_a_damaged_study_says_line_and_cure(untouched: Study) -> None:
+    path = untouched.folder / "study.yaml"
+    path.write_text(path.read_text().replace("seed:", "sede:"))
+    app = visit("run", "demo")
+    assert not app.exception
+    assert "sede" in texts(app) and "line" in texts(app)
+    assert "sede" in texts(visit("home"))
+
+
+def test_run_not_started(untouched: Study) -> None:
+    app = visit("run", "demo")
+    assert not app.exception
+    assert copy.RUN_NEW in texts(app) and copy.START in [button.label for button in app.button]
+
+
+def test_explore_and_export_before_anything_was_measured(untouched: Study) -> None:
+    assert copy.EXPLORE_EMPTY in texts(visit("explore", "demo"))
+    assert copy.EXPORT_NONE in texts(visit("export", "demo"))
+
+
+def test_run_failed_keeps_results_and_says_why(measured: Study) -> None:
+    measured.store.begin(1, "task_arithmetic", 30)
+    measured.store.say("failed", 0, 0, "The disk is full.")
+    app = visit("run", "demo")
+    assert not app.exception
+    assert copy.FAILED.format(error="The disk is full.") in texts(app)
+    assert copy.RESUME.format(done=12, total=30) in [button.label for button in app.button]
+
+
+def test_a_study_that_cannot_be_measured_goes_back_to_the_first_step(home: Path, untouched: Study) -> None:
+    from study.study import create
+
+    base = untouched.settings.base.model_copy(update={"model": "ViT-B-32"})
+    own = create(home / "own", untouched.settings.model_copy(update={"name": "own", "base": base}))
+    own.store.begin(1, "task_arithmetic", 30)
+    own.store.say("failed", 0, 0, "Expert 'x' does not match base 'y'.")
+    app = visit("run", "own")
+    assert copy.FAILED.format(error="Expert 'x' does not match base 'y'.") in texts(app)
+    next(button for button in app.button if button.label == copy.CHANGE_DRAFT).click().run()
+    assert not app.exception and not own.folder.exists()
+
+
+def test_run_cancelled_can_go_on(measured: Study) -> None:
+    measured.store.begin(1, "task_arithmetic", 30)
+    measured.store.say("cancelled", 0, 0)
+    app = visit("run", "demo")
+    assert copy.PHASES["cancelled"] in texts(app)
+    assert copy.EXPLORE_BUTTON in [button.label for button in app.button]
+
+
+def test_run_finished_shows_chart_table_and_the_way_on(measured: Study) -> None:
+    app = visit("run", "demo")
+    assert not app.exception
+    assert app.get("plotly_chart") and len(app.dataframe[0].value) >= 12
+    assert copy.EXPLORE_BUTTON in [button.label for button in app.button]
+
+
+def test_explore_hands_the_browser_one_message(measured: Study) -> None:
+    app = visit("explore", "demo")
+    assert not app.exception
+    assert copy.EXPLORE_TITLE in texts(app)
+    [component] = app.get("bidi_component")
+    assert "predicted" in component.proto.SerializeToString().decode("utf-8", "replace")
+
+
+def test_a_choice_is_kept_in_the_address_and_reaches_the_export(measured: Study) -> None:
+    app = visit("export", "demo", pick="0.5~0.25~0.75")
+    assert not app.exception
+    assert copy.NOT_CHECKED in texts(app)
+    labels = [button.label for button in app.button]
+    assert copy.CHECK_NOW in labels and copy.EXPORT_ANYWAY in labels
+    assert copy.COLUMNS["predicted"] in app.table[0].value.columns
+
+
+def test_a_measured_mix_is_called_checked(measured: Study) -> None:
+    trial = measured.done()[-1]
+    pick = "~".join(str(trial.coefficients[expert.name]) for expert in measured.experts)
+    app = visit("export", "demo", pick=pick)
+    assert not app.exception
+    assert copy.IS_CHECKED in texts(app)
+    assert copy.COLUMNS["checked"] in app.table[0].value.columns
+    assert copy.EXPORT_BUTTON in [button.label for button in app.button]
+
+
+def test_a_bad_export_name_is_refused(measured: Study) -> None:
+    app = visit("export", "demo", pick="0.5~0.25~0.75")
+    app.text_input[0].set_value("../../etc").run()
+    assert copy.EXPORT_NAME_BAD in texts(app)
+    assert next(button for button in app.button if button.key == "write").disabled
+
+
+def test_specialists_and_tasks_of_an_open_study(measured: Study) -> None:
+    app = visit("experts", "demo")
+    assert not app.exception and copy.EXPERTS_FIXED in texts(app)
+    app = visit("setup", "demo")
+    assert not app.exception and copy.SETUP_FIXED in texts(app)
+    assert len(app.table[0].value) == 3
+
+
+def test_own_models_step_by_step(home: Path, tmp_path: Path) -> None:
+    app = visit("experts")
+    assert copy.FILES_EMPTY in texts(app)
+    app.text_input(key="draft-base").set_value("/nowhere/base.safetensors").run()
+    assert "there is no file" in texts(app)
+    for name in ("base", "cars", "digits"):
+        (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
+    app.text_input(key="draft-base").set_value(str(tmp_path / "base.safetensors"))
+    app.text_input(key="draft-expert_path_0").set_value(str(tmp_path / "cars.safetensors"))
+    app.text_input(key="draft-expert_path_1").set_value(str(tmp_path / "digits.safetensors")).run()
+    assert copy.FILES_FOUND in texts(app)
+    app.switch_page("ui/pages/setup.py").run()
+    assert not app.exception and copy.TASKS_EMPTY in texts(app)
+    start = next(button for button in app.button if button.label == copy.CREATE_START)
+    assert start.disabled
+
+
+def test_tasks_come_after_models(home: Path) -> None:
+    app = visit("setup")
+    assert copy.SETUP_FIRST in texts(app)
+
+
+def test_history_removes_and_brings_back(measured: Study) -> None:
+    app = visit("history")
+    assert measured.settings.name in texts(app).replace("\\", "")
+    app.button(key="remove-demo").click().run()
+    assert not measured.folder.exists() and copy.HISTORY_EMPTY in texts(app)
+    next(button for button in app.button if button.label == copy.UNDO).click().run()
+    assert measured.folder.exists()
+
+
+def test_an_unexpected_error_is_one_line(measured: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.parts.map_needs", lambda study: 1 / 0)
+    app = visit("run", "demo")
+    assert not app.exception
+    assert "division by zero" in texts(app) and copy.UNEXPECTED_HELP in texts(app)
+
+
+def test_torch_never_enters_the_browsers_process() -> None:
+    import subprocess
+
+    code = (
+        "import sys; import app, ui.component, ui.figures, ui.jobs, ui.drafts; import study.predict, study.catalogue;"
+        "import study.demo, study.library; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_first_screens_are_free_of_jargon() -> None:
+    everything = [value for name, value in vars(copy).items() if name.isupper()]
+    assert not any(word in str(everything).lower() for word in ("pareto", "hypervolume", "surrogate", "coefficient"))

@@ -1,0 +1,335 @@
+"""All words on the screen, in one place. Plain words first; the nouns of the design in "details for experts".
+
+mix = merged model, specialist = expert, starting model = base, strength = coefficient, checked = measured.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+APP = "Mergescape"
+TITLE = "Blend several specialist models into one"
+LEAD = (
+    "You have models that are each good at one thing. Mergescape mixes them into a single model, shows you every "
+    "balance that is possible, and hands you the one you choose, checked on real examples."
+)
+NAV = {
+    "home": "Home",
+    "experts": "1 Specialists",
+    "setup": "2 Tasks & method",
+    "run": "3 Run",
+    "explore": "4 Explore",
+    "export": "5 Check & export",
+    "history": "History",
+}
+
+# Home
+DEMO_BUTTON = "Try the demo"
+DEMO_HINT = (
+    "Three small specialists: digits, road signs and flags. No downloads; ready to explore in about half a minute."
+)
+OWN_BUTTON = "Use my own models"
+OWN_HINT = "A starting model and two or more models fine-tuned from it, as files on this computer."
+STEPS = (
+    ("Pick specialists", "models trained from the same starting model"),
+    ("Say what counts", "the tasks the mix should be good at"),
+    ("Try some mixes", "a few dozen, measured on real examples"),
+    ("Choose a balance", "sliders show what each wish costs"),
+    ("Check and export", "one file, with its recipe and its scores"),
+)
+HOW_TITLE = "How it works"
+RECENT_TITLE = "Your studies"
+RECENT_EMPTY = "No studies yet. The demo needs no downloads."
+DEMO_PICK = "Choose other specialists for the demo"
+DEMO_PICK_LABEL = "Specialists in the demo"
+DEMO_PICK_HELP = "Two or more. With all six, the specialists get in each other's way: the hard mode."
+DEMO_PICK_BUTTON = "Start this demo"
+DEMO_FAILED = "The demo could not be written: {error}"
+OPEN = "Open"
+
+# Header
+DEMO_BADGE = "Demo"
+STATES = {
+    "new": "not started",
+    "running": "running",
+    "cancelling": "stopping",
+    "stalled": "no sign of life",
+    "failed": "stopped with an error",
+    "cancelled": "stopped",
+    "done": "finished",
+}
+NO_STUDY = "No study is open. Start with the demo, or with your own models."
+LINK_UNKNOWN = "This link mentions '{name}', which is not in this study."
+GO_HOME = "Go to the start page"
+UNEXPECTED = "Something went wrong on this page: {error}"
+UNEXPECTED_HELP = "Nothing of your study was changed. Reload the page; the details are in the log of the program."
+
+# 1 Specialists
+EXPERTS_TITLE = "Which models do you want to blend?"
+EXPERTS_LEAD = "One starting model, and at least two specialists that were fine-tuned from it."
+EXPERTS_FIXED = "The models of this study. They stay as they are, so that all its results can be compared."
+NEW_STUDY = "Start a new study"
+STUDY_NAME = "Name of the study"
+MODEL_LABEL = "Kind of model"
+MODEL_HELP = "The architecture, by its open_clip name (or the path of a model description, .json)."
+TOKENIZER_LABEL = "Word list (only where the model needs its own)"
+BASE_LABEL = "Starting model: file"
+PATH_HELP = "The path of a .safetensors or .pt file on this computer. Nothing is uploaded or copied."
+EXPERT_NAME = "Specialist {n}: name"
+EXPERT_PATH = "Specialist {n}: file"
+ADD_EXPERT = "Add a specialist"
+REMOVE_EXPERT = "Remove the last one"
+FILE_MISSING = "{name}: there is no file '{path}'. Type the full path of a file on this computer."
+FILES_EMPTY = "Add one starting model and at least two specialists that were fine-tuned from it."
+FILES_TWICE = "{name} and {other} are the same file. Blending a model with itself changes nothing."
+FILES_FOUND = "All files are there. Whether they fit together is checked when the study starts."
+FILE_KIND = "{name}: this is not a model file. Allowed: {kinds}, or a folder with a model."
+FILE_LOCKED = "{name}: this file may not be read by you."
+NAME_TWICE = "Two are called {name}. Give each a name of its own."
+BASE_NAME = "Starting model"
+SPECIALISTS = "Specialists"
+STUDY_NAME_EXAMPLE = "for example: cars and digits"
+TASKS_EMPTY = "Add at least one task: a folder with example pictures."
+DATA_MISSING = "{name}: there is nothing at '{path}'. Type the full path of a folder with one sub-folder per answer."
+SCORE = "Score"
+STRENGTHS = "How much of each specialist is in it"
+CHANGE_DRAFT = "Change the models or tasks"
+NEXT_TASKS = "Next: tasks and method"
+
+# 2 Tasks & method
+SETUP_TITLE = "What should the mix be good at?"
+SETUP_LEAD = "One task per thing that counts. Each needs example pictures with the right answer, one folder per answer."
+SETUP_FIXED = "The tasks and the method of this study."
+SETUP_FIRST = "First choose the models: step 1."
+TASK_NAME = "Task {n}: name"
+TASK_DATA = "Task {n}: folder with the examples"
+TASK_METRIC = "Task {n}: score"
+TASK_SAMPLES = "Examples for trying out"
+TASK_TEST = "Examples kept back for the final check"
+SAMPLES_HELP = "More examples take longer and give steadier numbers."
+NOISE_NOTE = "With {n} examples a score is known to about ± {points:.1f} points. Smaller differences look the same."
+ADD_TASK = "Add a task"
+REMOVE_TASK = "Remove the last task"
+METHOD_TITLE = "How should the models be blended?"
+METHOD_LEAD = "If you are not sure, keep the first one. Choose several to compare them with the same number of mixes."
+METHOD_LABEL = "Ways to blend"
+METHODS_LOADING = "Reading the list of methods ..."
+METHODS_MISSING = "The list of methods could not be read: {error}"
+BUDGET_TITLE = "How thorough?"
+BUDGETS = {12: "Quick look: 12 mixes", 30: "Good: 30 mixes", 60: "Thorough: 60 mixes"}
+BUDGET_LABEL = "Mixes to try"
+START = "Start"
+CREATE_START = "Create the study and start"
+DETAILS = "Details for experts"
+
+# 3 Run
+RUN_TITLE = "Trying out mixes"
+RUN_NEW = "Nothing has been measured yet. Start when you are ready; you can stop at any time and keep what is there."
+PHASES = {
+    "starting": "Waking up the worker ...",
+    "loading": "Loading the models ...",
+    "samples": "Preparing the example pictures ...",
+    "directions": "Working out what each specialist changed ...",
+    "measuring": "Blending and checking mixes ...",
+    "finished": "Finished.",
+    "cancelled": "Stopped. What was measured stays usable.",
+    "failed": "Stopped with an error.",
+}
+PROGRESS = "{done} of {total} mixes measured"
+TIME_LEFT = "about {time} left"
+CANCEL = "Stop after this mix"
+CANCELLING = "Stopping after the current mix ..."
+CLOSE_TAB = "You may close this tab. The work goes on; this address brings you back to it."
+MAP_AT = "The map appears after {need} mixes; {done} are measured so far."
+MAP_READY = "The map is ready. It gets sharper while more mixes are measured."
+MAP_DONE = "All mixes are measured. Now choose your balance."
+EXPLORE_BUTTON = "Explore and choose"
+RUN_MORE = "Measure {n} more mixes"
+RESUME = "Go on from here ({done} of {total})"
+STALLED = "No sign of life for {seconds:.0f} seconds. It may be loading a large file."
+FAILED = "The worker stopped: {error}"
+FAILED_SAFE = "{done} results are safe. You can go on where it stopped."
+SOME_FAILED = "{n} of the mixes could not be measured. The last reason: {error}"
+SHOW_LOG = "Show the log"
+LIVE_TITLE = "Every mix so far"
+LIVE_WORDS = "Further right and further up is better. Squares and triangles show what you already have."
+RESULTS_TITLE = "All results as a table"
+
+# 4 Explore
+EXPLORE_EMPTY = "Nothing to explore yet."
+EXPLORE_WAIT = "{done} of {need} mixes are measured; the map appears at {need}."
+TO_RUN = "Go to the run"
+EXPLORE_TITLE = "Choose your balance"
+EXPLORE_LEAD = "Move a slider to say what a task must reach at least. Press + to ask for a little more."
+METHOD_SHOWN = "Blended by"
+NEW_RESULTS = "{n} new results are in."
+UPDATE_MAP = "Update the map"
+CHECK_QUEUED = "Checking your mix on the real examples ..."
+CHECK_DONE = "Checked. Your mix is now a diamond on the map."
+CHECK_FAILED = "The check failed: {error}"
+CHECK_MORE = "A run is going on; your mix is measured next."
+TRUST = "How far to believe the predictions"
+TRUST_WORDS = (
+    "Leaving one checked mix out at a time and predicting it from the others misses by {list}. "
+    "The thin bars show where a checked score will lie in about 9 of 10 cases."
+)
+TRUST_NONE = "Too few mixes are measured for predictions. The map shows only what was measured."
+NOISY = "{task} differs by less than its noise everywhere; it will not help you choose."
+COMPONENT_FAILED = "The fast view could not start in this browser ({error}). Showing basic charts."
+MAKING_MAP = "Drawing the map ..."
+
+EXPLORER: dict[str, Any] = {
+    "startFrom": "Start from",
+    "chips": {
+        "balanced": "Balanced",
+        "average": "Highest average",
+        "knee": "Best value",
+        "best": "Best at {task}",
+        "safest": "Safest",
+    },
+    "why": {
+        "balanced": "Balanced: the weakest task comes as close to its specialist as possible.",
+        "average": "Highest average: the best mean over all tasks, even if one of them suffers.",
+        "knee": "Best value: beyond this point, more of one task starts to cost much of another.",
+        "best": "Best at {task}: everything for {task}, whatever it costs elsewhere.",
+        "safest": "Safest: good everywhere even if the predictions turn out a bit too hopeful.",
+    },
+    "whyOwn": "Your own choice.",
+    "unitLabel": "Show scores as",
+    "units": {"kept": "Kept", "score": "Score", "gain": "Gain"},
+    "unitHelp": {
+        "kept": "Share of the specialist's own score that the mix keeps",
+        "score": "The score itself",
+        "gain": "Points won or lost against plain averaging of all models",
+    },
+    "undo": "Undo",
+    "redo": "Redo",
+    "reset": "Back to start",
+    "yourMix": "Your mix",
+    "kind": {"predicted": "predicted, not checked", "checked": "checked", "pending": "rough prediction ..."},
+    "kindShort": {"predicted": "predicted", "checked": "checked", "pending": "predicted"},
+    "likelyRange": "likely {range}",
+    "measuredRange": "± {half}",
+    "minimumFor": "Minimum for {task}",
+    "noLimit": "no minimum",
+    "atLeast": "at least {level}",
+    "atMost": "at most {level}",
+    "reach": "Still possible: up to {level}",
+    "lock": "Lock",
+    "locked": "Locked",
+    "lockHelp": "Do not let this task drop any further",
+    "less": "A little less {task}",
+    "more": "A little more {task}",
+    "costs": "+1 costs about {list}",
+    "free": "+1 costs nothing",
+    "notPossible": "no more possible",
+    "odds": "{n} of 20 likely outcomes reach your minimum",
+    "noMinimum": "All {n} mixes are open to you.",
+    "limits": "Asking for {list} rules out {share} % of the mixes; {alive} of {n} are left.",
+    "none": "No mix reaches all your minimums. Ways out:",
+    "lower": "Lower {task} to {level}",
+    "lowerAll": "Lower them to the closest mix",
+    "showClosest": "Show the closest mix",
+    "check": "Check this mix",
+    "checkedAlready": "Checked",
+    "checking": "Checking ...",
+    "use": "Use this mix",
+    "keep": "Add to comparison",
+    "axis": {"x": "Across", "y": "Upwards"},
+    "axisUnit": {
+        "kept": "{task}, {unit} of its specialist",
+        "score": "{task} ({unit})",
+        "gain": "{task}, points above plain averaging",
+    },
+    "mapLabel": "Map of all mixes.",
+    "laddersLabel": "One upright axis per task; every line is a mix.",
+    "laddersHint": "Every line is one mix, from task to task. Drag on an axis to set its minimum.",
+    "legend": {
+        "pick": "your mix",
+        "predicted": "predicted",
+        "checked": "checked",
+        "specialist": "specialist alone",
+        "base": "starting model, plain average",
+        "out": "ruled out by you",
+    },
+    "and": "and",
+    "keeps": "{share} % of the {task} specialist",
+    "thisKeeps": "This mix keeps {list}.",
+    "versusAverage": "Compared with plain averaging, in points: {list}.",
+    "aboutSame": "(about the same)",
+    "versusA": "({delta})",
+    "againstGuess": "The check against the prediction, in points: {list}.",
+    "strengths": "Set the strengths yourself",
+    "strengthsHint": "How much of each specialist goes into the mix. 1 = everything it learnt, 0 = nothing.",
+    "tray": "Comparison",
+    "trayMix": "Mix",
+    "show": "Show",
+    "remove": "Remove",
+    "choose": "Choose",
+    "asTable": "Show as a table",
+    "gainSuffix": " points",
+}
+
+# 5 Check & export
+EXPORT_TITLE = "Check your mix and take it home"
+EXPORT_NONE = "No mix is chosen yet. Choose one on the map first."
+TO_MAP = "Go to the map"
+EXPORT_MIX = "Your mix"
+COLUMNS = {
+    "task": "Task",
+    "predicted": "Predicted",
+    "checked": "Checked",
+    "test": "Final check (unseen examples)",
+    "specialist": "Specialist alone",
+    "average": "Plain averaging",
+}
+NOT_CHECKED = "This mix is a prediction so far. Check it first; that takes only a few seconds."
+CHECK_NOW = "Check this mix"
+IS_CHECKED = "This mix has been checked on the real examples."
+MISSED = (
+    "{task} came out {points:.1f} points below the prediction, outside its likely range. The map is corrected nearby."
+)
+FLATTERING = (
+    "The checked column is usually a bit flattering, because you chose a good-looking mix on it. "
+    "The final check uses examples that played no part in the choice; it is the honest one."
+)
+EXPORT_SECTION = "Export"
+EXPORT_NAME = "Name"
+EXPORT_NAME_BAD = (
+    "Use letters, digits, dots, dashes and underscores, at most 60 of them, beginning with a letter or digit."
+)
+EXPORT_DTYPE = "Precision"
+DTYPES = {
+    "as base": "as the starting model",
+    "float32": "32 bit",
+    "float16": "16 bit (half the size)",
+    "bfloat16": "16 bit, bfloat",
+}
+EXPORT_BUTTON = "Write the checkpoint"
+EXPORT_ANYWAY = "Export it unchecked"
+EXPORT_RUNNING = "Writing the model and doing the final check ..."
+EXPORT_BUSY = "A run is going on. The export starts as soon as it has finished or is stopped."
+EXPORT_DONE = "Saved on this computer, in this folder:"
+EXPORT_FAILED = "The export did not finish: {error}"
+EXPORTS_TITLE = "Exported so far"
+DOWNLOAD = "Download {name} ({size})"
+OTHER_FILES = "Download the other files: recipe, model card, the tasks' answer heads"
+LOADING = """import open_clip
+from safetensors.torch import load_file
+
+model, preprocess = open_clip.create_model_from_pretrained("local-dir:{folder}")
+head = load_file("{folder}/heads/{task}.safetensors")["weight"]
+logits = model.encode_image(preprocess(picture).unsqueeze(0), normalize=True) @ head.T"""
+FILES_TITLE = "Files and their checksums (SHA-256)"
+LOAD_TITLE = "Load it in Python"
+FINAL_TITLE = "Scores of the exported model"
+
+# History
+HISTORY_TITLE = "Your studies"
+HISTORY_EMPTY = "Studies appear here. They survive restarts."
+HISTORY_LINE = "{state} · {done} mixes · {when}"
+RENAME = "Rename"
+REMOVE = "Remove"
+REMOVED = "'{name}' is in the trash."
+UNDO = "Bring it back"
+FOLDER = "Folder: {path}"

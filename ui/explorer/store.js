@@ -1,0 +1,244 @@
+// What the person has chosen, with undo; turns the payload into typed arrays. No document, no canvas.
+import { between, closest, emulate, nearest, nudge, presets, price, ranges, repairs, row, same, survey } from "./maths.js";
+
+const HISTORY = 60;
+const NEAR = 0.3001; // share of the box within which two mixes are neighbours
+
+export function cloudOf(rows, d, T) {
+  const flat = (name, width) => Float64Array.from(rows.flatMap((r) => (r[name].length === width ? r[name] : new Array(width).fill(0))));
+  return { n: rows.length, T, d, m: flat("m", T), lo: flat("lo", T), hi: flat("hi", T), c: flat("c", d) };
+}
+
+export class Store {
+  constructor(data) {
+    this.past = [];
+    this.future = [];
+    this.state = null;
+    this.listeners = [];
+    this.load(data);
+  }
+
+  /** A new message from Python: new arrays only when the revision is new; choices are kept. */
+  load(data) {
+    this.data = data;
+    if (this.revision !== data.rev) {
+      this.revision = data.rev;
+      this.tasks = data.tasks;
+      this.experts = data.experts;
+      const T = data.tasks.length;
+      const d = data.experts.length;
+      this.checked = data.checked;
+      this.checkedCloud = cloudOf(data.checked, d, T);
+      this.cloud = data.predicted.length ? cloudOf(data.predicted, d, T) : this.checkedCloud;
+      this.range = ranges(this.cloud);
+      this.presets = this.cloud.n ? presets(this.cloud, this.tasks, this.range) : [];
+      this.trusted = Boolean(data.emulator) && data.emulator.trusted;
+    }
+    if (this.state === null) this.state = this.opening(data.start ?? {});
+    else this.state.pick = this.refresh(this.state.pick);
+    this.state.tray = this.state.tray.map((pick) => this.refresh(pick));
+    this.measure();
+  }
+
+  opening(start) {
+    const T = this.tasks.length;
+    const state = {
+      min: this.tasks.map((_, t) => start.min?.[t] ?? null),
+      lock: this.tasks.map((_, t) => Boolean(start.lock?.[t])),
+      x: Math.min(start.x ?? 0, T - 1),
+      y: Math.min(start.y ?? 1, T - 1),
+      unit: start.unit ?? this.data.unit ?? "score",
+      chip: null,
+      tray: [],
+      pick: null,
+    };
+    const first = this.presets[0];
+    state.pick = start.pick ? this.byStrengths(start.pick) : first ? this.byIndex(first.index) : null;
+    state.chip = start.pick ? null : (first?.id ?? null);
+    state.tray = (start.tray ?? []).map((c) => this.byStrengths(c)).filter((pick) => pick !== null);
+    return state;
+  }
+
+  /** Where the choice now stands: survivors, reach, repairs, closest. */
+  measure() {
+    if (!this.cloud.n) return;
+    this.found = survey(this.cloud, this.state.min);
+    this.repairs = this.found.alive ? [] : repairs(this.state.min, this.found.reach, this.range.span);
+    this.closest = this.found.alive ? -1 : closest(this.cloud, this.state.min, this.range.span);
+  }
+
+  byIndex(i) {
+    const { T, d, m, lo, hi, c } = this.cloud;
+    return this.refresh({ c: row(c, i, d), m: row(m, i, T), lo: row(lo, i, T), hi: row(hi, i, T), kind: "predicted" });
+  }
+
+  /** A measured mix; null for a mark of another method, which has no strengths here. */
+  byChecked(j) {
+    if (!this.checked[j].c.length) return null;
+    return this.refresh({ ...this.checked[j], kind: "checked" });
+  }
+
+  /** Any strengths: a checked mix, a point of the cloud, what Python predicted, or the distilled curve. */
+  byStrengths(c) {
+    const j = same(this.checked.map((p) => p.c), c);
+    if (j >= 0) return this.byChecked(j);
+    const i = same(this.data.predicted.map((p) => p.c), c);
+    if (i >= 0) return this.byIndex(i);
+    if (this.data.exact && same([this.data.exact.c], c) === 0) return { ...this.data.exact, kind: "predicted" };
+    if (!this.data.emulator) return this.cloud.n ? { ...this.byIndex(0), c, kind: "pending" } : null;
+    const m = emulate(this.data.emulator, c);
+    const wide = this.data.emulator.residual;
+    return { c, m, lo: m.map((v, t) => v - wide[t]), hi: m.map((v, t) => v + wide[t]), kind: "pending" };
+  }
+
+  /** The same strengths seen with today's knowledge: a prediction becomes a check when it has been checked. */
+  refresh(pick) {
+    if (pick === null) return null;
+    const j = same(this.checked.map((p) => p.c), pick.c);
+    if (j >= 0) return { ...pick, ...this.checked[j], kind: "checked", guess: pick.kind === "predicted" ? pick : (pick.guess ?? null) };
+    if (pick.kind === "predicted" || pick.kind === "checked") return pick;
+    const exact = this.data.exact;
+    return exact && same([exact.c], pick.c) === 0 ? { ...exact, kind: "predicted" } : pick;
+  }
+
+  snapshot() {
+    const { min, lock, pick, chip } = this.state;
+    return { min: [...min], lock: [...lock], pick, chip };
+  }
+
+  /** One step that can be undone. `change` edits the state in place. */
+  act(change, remember = true) {
+    if (remember) {
+      this.past = [...this.past.slice(-HISTORY), this.snapshot()];
+      this.future = [];
+    }
+    change(this.state);
+    this.measure();
+    this.listeners.forEach((listen) => listen(remember));
+  }
+
+  travel(from, to) {
+    if (!this[from].length) return;
+    this[to].push(this.snapshot());
+    Object.assign(this.state, this[from].pop());
+    this.measure();
+    this.listeners.forEach((listen) => listen(true));
+  }
+
+  undo() { this.travel("past", "future"); }
+  redo() { this.travel("future", "past"); }
+
+  reset() {
+    this.act((s) => {
+      s.min = s.min.map(() => null);
+      s.lock = s.lock.map(() => false);
+      if (this.presets.length) s.pick = this.byIndex(this.presets[0].index);
+      s.chip = this.presets[0]?.id ?? null;
+    });
+  }
+
+  choose(pick, chip = null) {
+    if (pick) this.act((s) => Object.assign(s, { pick, chip }));
+  }
+
+  setMinimum(task, level, remember = true) {
+    this.act((s) => {
+      s.min[task] = level;
+      if (level === null) s.lock[task] = false;
+    }, remember);
+    if (this.found.alive) this.follow();
+  }
+
+  /** Where no single minimum is to blame: lower all broken ones to what the closest mix reaches. */
+  lowerAll() {
+    const reached = row(this.cloud.m, this.closest, this.cloud.T);
+    this.act((s) => {
+      s.min = s.min.map((level, t) => (level === null ? null : Math.min(level, reached[t] - 1e-9)));
+    });
+    this.follow();
+  }
+
+  /** Keep the pick among the survivors: the nearest mix that meets every minimum. */
+  follow() {
+    const { pick, min } = this.state;
+    if (pick && pick.m.every((v, t) => min[t] === null || v >= min[t] - 1e-9)) return;
+    const { T, m } = this.cloud;
+    let index = -1;
+    let least = Infinity;
+    for (let i = 0; i < this.cloud.n; i += 1) {
+      if (this.found.broken[i]) continue;
+      let far = 0;
+      for (let t = 0; t < T; t += 1) far += (((pick ? pick.m[t] : 0) - m[i * T + t]) / this.range.span[t]) ** 2;
+      if (far < least) [least, index] = [far, i];
+    }
+    if (index >= 0) this.act((s) => Object.assign(s, { pick: this.byIndex(index), chip: null }), false);
+  }
+
+  toggleLock(task) {
+    this.act((s) => {
+      s.lock[task] = !s.lock[task];
+      s.min[task] = s.lock[task] ? s.pick.m[task] - this.tasks[task].floor : null;
+    });
+  }
+
+  /** The previous or next surviving mix along the map's first axis whose value there really differs; -1 at the end. */
+  beside(direction) {
+    const { T, m, n } = this.cloud;
+    const { x, pick } = this.state;
+    const from = this.anchor(pick).m[x];
+    let index = -1;
+    let least = Infinity;
+    for (let i = 0; i < n; i += 1) {
+      const ahead = (m[i * T + x] - from) * direction;
+      if (!this.found.broken[i] && ahead > 1e-6 && ahead < least) [least, index] = [ahead, i];
+    }
+    return index;
+  }
+
+  /** {index, from, cost}: the mix towards which a step on a task leads, and the step's price; null if there is none. */
+  offer(task, step) {
+    const { pick, min, lock } = this.state;
+    if (!pick || !this.cloud.n) return null;
+    const from = this.anchor(pick);
+    const near = this.experts.map((e) => NEAR * (e.high - e.low));
+    const index = nudge(this.cloud, from, task, step, min, lock, this.range.span, near);
+    if (index < 0) return null;
+    const floors = this.tasks.map((t) => t.floor / 4);
+    return { index, from, cost: price(from.m, row(this.cloud.m, index, this.cloud.T), task, step, floors) };
+  }
+
+  /** Moves start from the prediction for a checked mix, so that its noise is not mistaken for a gain. */
+  anchor(pick) {
+    if (pick.kind !== "checked" || !this.data.predicted.length) return pick;
+    return pick.guess ?? this.byIndex(nearest(this.cloud, pick.m, this.range.span));
+  }
+
+  /** One press is one step: part of the way to the next mix where that one is a near neighbour. */
+  press(task, step) {
+    const offer = this.offer(task, step);
+    if (!offer) return;
+    const plain = this.byIndex(offer.index);
+    const to = plain.guess ?? plain;
+    const share = step / (to.m[task] - offer.from.m[task]);
+    const far = Math.max(...to.c.map((v, k) => Math.abs(v - offer.from.c[k]) / (this.experts[k].high - this.experts[k].low)));
+    if (share > 0.9 || far > NEAR) this.choose(to);
+    else this.choose(this.refresh({ ...between(offer.from, to, share), kind: "pending" }));
+  }
+
+  keep() {
+    const { pick, tray } = this.state;
+    if (!pick || tray.length >= 4 || same(tray.map((p) => p.c), pick.c) >= 0) return;
+    this.act((s) => { s.tray = [...s.tray, pick]; }, false);
+  }
+
+  drop(index) {
+    this.act((s) => { s.tray = s.tray.filter((_, i) => i !== index); }, false);
+  }
+
+  /** What Python is told when the hand rests. */
+  report() {
+    const { min, lock, pick, tray, x, y, unit } = this.state;
+    const short = (c) => c.map((v) => Math.round(v * 1e4) / 1e4);
+    return { min, lock, x, y, unit, pick: pick ? short(pick.c) : null, kind: pick?.kind ?? null, tray: tray.map((p) => short(p.c)) };
+  }
+}

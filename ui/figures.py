@@ -1,0 +1,113 @@
+"""Plain data to Plotly figures, without streamlit. Marks as in the explorer: diamond = measured, circle = predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+CHECKED, PREDICTED, SPECIALIST, BASE, BEST = "#007A5A", "#0072B2", "#B87400", "#7A828A", "#C44601"
+MARKS = {
+    "base": ("starting model", "square", BASE),
+    "average": ("plain average", "square-open", BASE),
+    "specialist": ("specialist alone", "triangle-up", SPECIALIST),
+    None: ("mix", "diamond", CHECKED),
+}
+Json = Mapping[str, Any]
+
+
+def live_figure(rows: Sequence[Json], x: Json, y: Json) -> go.Figure:
+    """Every measured mix on two tasks; ``rows``: {"metrics", "role", "number"}, ``x``, ``y``: task facts."""
+    figure = go.Figure()
+    for role, (name, symbol, colour) in MARKS.items():
+        mine = [row for row in rows if row["role"] == role]
+        if not mine:
+            continue
+        figure.add_scatter(
+            x=[_scaled(row, x) for row in mine],
+            y=[_scaled(row, y) for row in mine],
+            mode="markers",
+            name=name,
+            marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 1}},
+            hovertemplate=f"{x['title']} %{{x:.1f}}<br>{y['title']} %{{y:.1f}}<extra>{name}</extra>",
+        )
+    corners = best_so_far(rows, x, y)
+    if len(corners) > 1:
+        figure.add_scatter(
+            x=[a for a, _ in corners], y=[b for _, b in corners], mode="lines", name="best so far", hoverinfo="skip",
+            line={"color": BEST, "width": 2, "dash": "dot"},
+        )  # fmt: skip
+    return _dressed(figure, _label(x), _label(y))
+
+
+def best_so_far(rows: Sequence[Json], x: Json, y: Json) -> list[tuple[float, float]]:
+    """The mixes that no other beats on both tasks, from left to right."""
+    turn = [-1.0 if task["direction"] == "min" else 1.0 for task in (x, y)]
+    points = sorted(
+        {(_scaled(row, x), _scaled(row, y)) for row in rows}, key=lambda p: (-turn[0] * p[0], -turn[1] * p[1])
+    )
+    kept: list[tuple[float, float]] = []
+    for point in points:
+        if not kept or turn[1] * point[1] > turn[1] * kept[-1][1]:
+            kept.append(point)
+    return kept[::-1]
+
+
+def prediction_figure(pairs: Sequence[Json], task: Json) -> go.Figure:
+    """Predicted against checked for one task; ``pairs``: {"mean", "low", "high", "value"}."""
+    scale = 100.0 if task["unit"] == "fraction" else 1.0
+    x = [scale * pair["mean"] for pair in pairs]
+    y = [scale * pair["value"] for pair in pairs]
+    figure = go.Figure()
+    ends = [min(x + y), max(x + y)]
+    figure.add_scatter(
+        x=ends, y=ends, mode="lines", line={"color": BASE, "dash": "dot"}, hoverinfo="skip", showlegend=False
+    )
+    figure.add_scatter(
+        x=x, y=y, mode="markers", showlegend=False,
+        marker={"symbol": "diamond", "size": 10, "color": CHECKED},
+        error_x={
+            "array": [scale * (pair["high"] - pair["mean"]) for pair in pairs],
+            "arrayminus": [scale * (pair["mean"] - pair["low"]) for pair in pairs],
+            "color": PREDICTED, "thickness": 1,
+        },
+    )  # fmt: skip
+    return _dressed(figure, f"{task['title']}: predicted", "checked")
+
+
+def basic_map(predicted: Sequence[Json], checked: Sequence[Json], x: Json, y: Json, pick: Json | None) -> go.Figure:
+    """The map without the explorer, for browsers in which it does not start. Rows: {"metrics": {task: value}}."""
+    figure = go.Figure()
+    for rows, name, symbol, colour in (
+        (predicted, "predicted", "circle-open", PREDICTED),
+        (checked, "checked", "diamond", CHECKED),
+        ([pick] if pick else [], "your mix", "circle-open", BEST),
+    ):
+        figure.add_scatter(
+            x=[_scaled(row, x) for row in rows], y=[_scaled(row, y) for row in rows], mode="markers", name=name,
+            marker={"symbol": symbol, "size": 16 if name == "your mix" else 8, "color": colour, "line": {"width": 2}},
+        )  # fmt: skip
+    return _dressed(figure, _label(x), _label(y))
+
+
+def _scaled(row: Json, task: Json) -> float:
+    cell = row["metrics"][task["name"]]
+    value = cell if isinstance(cell, float) else cell.get("value", cell.get("mean"))
+    return round((100.0 if task["unit"] == "fraction" else 1.0) * float(value), 3)
+
+
+def _label(task: Json) -> str:
+    return f"{task['title']} ({'%' if task['unit'] == 'fraction' else task['unit']})"
+
+
+def _dressed(figure: go.Figure, x: str, y: str) -> go.Figure:
+    figure.update_layout(
+        height=380,
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        legend={"orientation": "h", "y": 1.12, "x": 0},
+        xaxis={"title": {"text": x}},
+        yaxis={"title": {"text": y}},
+        uirevision="fixed",
+    )
+    return figure

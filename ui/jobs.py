@@ -1,0 +1,106 @@
+"""Exports as processes of their own: start one, see how it stands, read what it left. No torch here."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from study.study import Study
+from study.worker import spawn
+
+FACTS = "mergescape.json"
+GOOD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+
+
+@dataclass(frozen=True)
+class Export:
+    """One export: *running*, *done* or *failed*; ``facts`` is what a finished one says of itself."""
+
+    name: str
+    folder: Path
+    state: str
+    started: float
+    coefficients: dict[str, float]
+    method: str
+    facts: dict[str, Any]
+    error: str = ""
+
+
+def good_name(name: str) -> bool:
+    """Whether a name can be a folder name anywhere."""
+    return GOOD_NAME.fullmatch(name) is not None and not name.endswith(".")
+
+
+def free_name(study: Study, wanted: str) -> str:
+    """The wanted name, or with a number behind it if an export has it already."""
+    taken = {one.name for one in exports(study)}
+    name, number = wanted, 2
+    while name in taken:
+        name, number = f"{wanted}-{number}", number + 1
+    return name
+
+
+def start_export(study: Study, coefficients: Mapping[str, float], method: str, name: str, dtype: str) -> None:
+    """Start `python -m study export` in the background; its output goes beside the export's folder."""
+    place = study.folder / "exports"
+    place.mkdir(exist_ok=True)
+    at = ",".join(f"{expert}={value!r}" for expert, value in coefficients.items())
+    log = place / f"{name}.log"
+    log.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "study", "export", str(study.folder), "--at", at, "--method", method]
+    command += ["--format", dtype, "--out", str(place / name), "--json"]
+    note = {"coefficients": dict(coefficients), "method": method, "dtype": dtype, "started": time.time()}
+    note["pid"] = spawn(command, log)
+    (place / f"{name}.job").write_text(json.dumps(note), encoding="utf-8")
+
+
+def exports(study: Study) -> list[Export]:
+    """All exports of a study, the newest first."""
+    place = study.folder / "exports"
+    jobs = sorted(place.glob("*.job")) if place.is_dir() else []
+    return sorted((_read(job) for job in jobs), key=lambda one: -one.started)
+
+
+def _read(job: Path) -> Export:
+    note = json.loads(job.read_text(encoding="utf-8"))
+    folder = job.with_suffix("")
+    facts = folder / FACTS
+    common = (note["started"], note["coefficients"], note["method"])
+    if facts.is_file():
+        return Export(folder.name, folder, "done", *common, json.loads(facts.read_text(encoding="utf-8")))
+    if working(int(note["pid"]), float(note["started"])):
+        return Export(folder.name, folder, "running", *common, {})
+    return Export(folder.name, folder, "failed", *common, {}, last_line(job.with_suffix(".log")))
+
+
+def working(pid: int, started: float) -> bool:
+    """Whether that very process still works (a number may be given again, and a dead child lingers as a zombie)."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started) < 60
+    except psutil.Error:
+        return False
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log: the one line in which a command says what was wrong."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1][:500] if lines else ""
+
+
+def files(export: Export) -> list[tuple[str, int]]:
+    """(name, bytes) of the files of a finished export, the weights first; files in folders are `folder/name`."""
+    found = [path for path in export.folder.rglob("*") if path.is_file()]
+    rows = [(path.relative_to(export.folder).as_posix(), path.stat().st_size) for path in found]
+    return sorted(rows, key=lambda row: (not row[0].startswith("open_clip_model"), row[0]))

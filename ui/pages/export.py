@@ -1,0 +1,176 @@
+"""Step 5: check the chosen mix on the real examples, write the checkpoint, take it home."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from study import worker
+from study.front import baselines, shown, task_facts
+from study.predict import predict
+from study.study import Study
+from study.trial import Trial
+from ui import copy, exports, jobs, parts, state, words
+
+
+def choose_first() -> None:
+    """No mix is chosen."""
+    st.info(copy.EXPORT_NONE)
+    if st.button(copy.TO_MAP, type="primary"):
+        parts.go("explore")
+
+
+def method_of(study: Study) -> str:
+    """The method the mix was chosen for."""
+    kept = state.recall("method")
+    return kept if kept in [one.name for one in study.settings.methods] else study.method().name
+
+
+def trial_of(study: Study, method: str, strengths: dict[str, float]) -> Trial | None:
+    """The trial that measured this mix, if there is one; one that differs by rounding counts."""
+    found = [
+        trial
+        for trial in study.store.trials()
+        if trial.method == method and all(abs(trial.coefficients[n] - c) < 1.5e-3 for n, c in strengths.items())
+    ]
+    return next((trial for trial in found if trial.state == "done"), found[-1] if found else None)
+
+
+def guess_of(study: Study, method: str, strengths: dict[str, float]) -> dict[str, Any] | None:
+    """What is predicted for the mix, from the other mixes' measurements and its own."""
+    try:
+        found: dict[str, Any] = predict(study, [strengths], method=method)["points"][0]["metrics"]
+    except ValueError:  # too few mixes for a prediction
+        return None
+    return found
+
+
+def the_mix(study: Study, method: str, strengths: dict[str, float], trial: Trial | None) -> None:
+    """Predicted beside checked beside held out, per task."""
+    tasks = task_facts(study)
+    done = trial is not None and trial.state == "done"
+    checked = shown(trial.metrics) if trial and done else None
+    test = shown(trial.test) if trial and trial.test else None
+    # A prediction made after the check would know the answer: only one from before it may stand beside it.
+    predicted = state.guess(strengths) if done else guess_of(study, method, strengths)
+    if not done and predicted:
+        state.keep_guess(strengths, predicted)
+    st.subheader(copy.EXPORT_MIX)
+    st.table(parts.scores(tasks, predicted, checked, test, baselines(study)), border="horizontal", hide_index=True)
+    for line in parts.missed(tasks, predicted, checked):
+        st.warning(line)
+    if done:
+        st.caption(f"{copy.IS_CHECKED} {copy.FLATTERING}")
+    titles = {expert.name: expert.title or expert.name for expert in study.experts}
+    with st.expander(copy.STRENGTHS):
+        for name, value in strengths.items():
+            st.markdown(f"{parts.plain(titles[name])}: **{value:g}**")
+
+
+def check(study: Study, method: str, strengths: dict[str, float], trial: Trial | None) -> None:
+    """Not measured yet: say so and offer to."""
+    if trial is not None and trial.state in ("proposed", "running") and worker.alive(study.folder):
+        watch(study.folder.name)
+        return
+    if trial is not None and trial.state == "failed":
+        st.error(copy.CHECK_FAILED.format(error=trial.error))
+    else:
+        st.warning(copy.NOT_CHECKED)
+    if st.button(copy.CHECK_NOW, type="primary", key="check"):
+        study.propose(study.method(method), strengths, "asked")
+        if not worker.alive(study.folder):
+            worker.start(study.folder)
+        st.rerun()
+
+
+@st.fragment(run_every=1.0)
+def watch(key: str) -> None:
+    """Wait for the check or the export; the full page is drawn again once it is there."""
+    study, _ = state.current_study()
+    if study is None or study.folder.name != key:
+        return
+    if worker.alive(study.folder) or any(one.state == "running" for one in jobs.exports(study)):
+        st.info(copy.EXPORT_RUNNING if not worker.alive(study.folder) else copy.CHECK_QUEUED)
+        return
+    st.rerun()
+
+
+def write_form(study: Study, method: str, strengths: dict[str, float], done: bool) -> None:
+    """Name, precision, go."""
+    st.subheader(copy.EXPORT_SECTION)
+    left, right = st.columns(2)
+    name = left.text_input(copy.EXPORT_NAME, value=jobs.free_name(study, "my-mix"), max_chars=60)
+    dtype = right.selectbox(copy.EXPORT_DTYPE, list(copy.DTYPES), format_func=lambda key: copy.DTYPES[key])
+    good = jobs.good_name(name)
+    if not good:
+        st.error(copy.EXPORT_NAME_BAD)
+    busy = worker.alive(study.folder)
+    if busy:
+        st.caption(copy.EXPORT_BUSY)
+    label = copy.EXPORT_BUTTON if done else copy.EXPORT_ANYWAY
+    if st.button(label, type="primary" if done else "secondary", disabled=not good or busy, key="write"):
+        jobs.start_export(
+            study, study.check(study.method(method), strengths), method, jobs.free_name(study, name), dtype
+        )
+        st.rerun()
+
+
+def finished(study: Study, export: jobs.Export) -> None:
+    """One finished export: where it is, what it scored, how to load it, its files."""
+    tasks = task_facts(study)
+    st.success(copy.EXPORT_DONE)
+    st.code(str(export.folder), language=None)
+    links = exports.offer(export.folder, [name for name, _ in jobs.files(export)])
+    (first, count), *others = jobs.files(export)
+    st.link_button(copy.DOWNLOAD.format(name=first, size=words.size(count)), links[first], type="primary")
+    with st.expander(copy.OTHER_FILES), st.container(horizontal=True):
+        for name, count in others:
+            st.link_button(copy.DOWNLOAD.format(name=name, size=words.size(count)), links[name])
+    st.markdown(f"**{copy.FINAL_TITLE}**")
+    facts = export.facts
+    rows = parts.scores(tasks, None, facts.get("validation"), facts["metrics"], baselines(study))
+    st.table(rows, border="horizontal", hide_index=True)
+    st.markdown(f"**{copy.LOAD_TITLE}**")
+    st.code(loading(study, export), language="python")
+    with st.expander(copy.FILES_TITLE):
+        st.code("\n".join(f"{value}  {name}" for name, value in facts["sha256"].items()), language=None)
+
+
+def loading(study: Study, export: jobs.Export) -> str:
+    """The lines of Python that load an exported model."""
+    task = study.tasks[0].name
+    return copy.LOADING.format(folder=export.folder, task=task)
+
+
+def all_exports(study: Study) -> None:
+    """Running, failed and finished exports, the newest first."""
+    found = jobs.exports(study)
+    if any(one.state == "running" for one in found):
+        watch(study.folder.name)
+    if found and found[0].state == "failed":
+        st.error(copy.EXPORT_FAILED.format(error=found[0].error))
+    done = [one for one in found if one.state == "done"]
+    if not done:
+        return
+    st.subheader(copy.EXPORTS_TITLE)
+    for k, one in enumerate(done):
+        with st.expander(f"{one.name} · {words.ago(one.started)}", expanded=k == 0):
+            finished(study, one)
+
+
+state.enter("export")
+current = parts.need_study()
+st.title(copy.EXPORT_TITLE)
+chosen = state.picked(current)
+if chosen is None:
+    choose_first()
+else:
+    way = method_of(current)
+    measured = trial_of(current, way, chosen)
+    is_done = measured is not None and measured.state == "done"
+    the_mix(current, way, measured.coefficients if measured else chosen, measured)
+    if not is_done:
+        check(current, way, chosen, measured)
+    write_form(current, way, measured.coefficients if measured else chosen, is_done)
+all_exports(current)

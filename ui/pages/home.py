@@ -1,0 +1,88 @@
+"""The start page: the demo one click away, own models, recent studies."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from study import library
+from study.demo import DEFAULT, demo_tasks, write_demo
+from study.errors import StudyError
+from ui import copy, parts, state, words
+
+TRIALS = 30
+
+
+def start_demo(tasks: tuple[str, ...]) -> None:
+    """Write a demo study, start measuring, go to the run."""
+    folder = library.new_folder("demo")
+    try:
+        study = write_demo(folder, tasks)
+    except (StudyError, OSError) as error:
+        st.error(copy.DEMO_FAILED.format(error=error))
+        return
+    state.set_study(study.folder.name)
+    parts.launch(study, TRIALS)
+    parts.go("run")
+
+
+def open_key(key: str) -> None:
+    """Open a study where it stands: on the map if there is one."""
+    state.set_study(key)
+    study = library.find(key)
+    parts.go("explore" if len(study.done()) >= parts.map_needs(study) else "run")
+
+
+def doors() -> None:
+    """The two ways in."""
+    left, right = st.columns(2, gap="medium")
+    with left.container(border=True, height="stretch"):
+        if st.button(copy.DEMO_BUTTON, type="primary", key="demo", width="stretch"):
+            start_demo(DEFAULT)
+        st.caption(copy.DEMO_HINT)
+    with right.container(border=True, height="stretch"):
+        if st.button(copy.OWN_BUTTON, key="own", width="stretch"):
+            state.set_study(None)
+            parts.go("experts")
+        st.caption(copy.OWN_HINT)
+
+
+def how() -> None:
+    """The five steps."""
+    st.subheader(copy.HOW_TITLE)
+    for number, (column, (title, text)) in enumerate(zip(st.columns(5), copy.STEPS, strict=True), start=1):
+        column.markdown(f"**{number} · {title}**  \n{text}")
+
+
+def recent() -> None:
+    """The last studies, or why there are none."""
+    st.subheader(copy.RECENT_TITLE)
+    entries = library.studies()[:5]
+    if not entries:
+        st.caption(copy.RECENT_EMPTY)
+    for entry in entries:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            now = copy.STATES["running" if entry.running else "done" if entry.done else "new"]
+            line = copy.HISTORY_LINE.format(state=now, done=entry.done, when=words.ago(entry.changed))
+            st.markdown(f"**{parts.plain(entry.name)}**  \n{entry.problem or line}", width="stretch")
+            if entry.problem is None and st.button(copy.OPEN, key=f"open-{entry.key}"):
+                open_key(entry.key)
+
+
+def other_demo() -> None:
+    """The demo with other specialists."""
+    with st.expander(copy.DEMO_PICK):
+        known = demo_tasks()
+        chosen = st.multiselect(
+            copy.DEMO_PICK_LABEL, known, default=[t for t in DEFAULT if t in known], help=copy.DEMO_PICK_HELP
+        )
+        if st.button(copy.DEMO_PICK_BUTTON, disabled=len(chosen) < 2):
+            start_demo(tuple(chosen))
+
+
+state.enter("home")
+st.title(copy.TITLE)
+st.markdown(copy.LEAD)
+doors()
+how()
+other_demo()
+recent()

@@ -1,0 +1,181 @@
+"""Step 2: tasks, method, budget. An open study shows its own; a new one is created and started here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from study import library
+from study.catalogue import catalogue
+from study.errors import StudyError
+from study.front import task_facts
+from study.settings import MethodChoice
+from study.study import Study, create
+from ui import copy, drafts, parts, state
+from ui.shell import path
+
+METRICS = {
+    "accuracy": "Right answers",
+    "balanced_accuracy": "Right answers, every class counts the same",
+    "worst_class": "The worst class",
+    "macro_f1": "Macro F1",
+    "nll": "Negative log-likelihood (less is better)",
+    "brier": "Brier score (less is better)",
+    "ece": "Calibration error (less is better)",
+}
+
+
+@st.cache_data(show_spinner=copy.METHODS_LOADING)
+def methods() -> list[dict[str, Any]]:
+    """The list of methods, read once."""
+    return catalogue()
+
+
+def fixed(study: Study) -> None:
+    """Tasks and methods of an open study."""
+    st.caption(copy.SETUP_FIXED)
+    facts = task_facts(study)
+    rows = [
+        {
+            copy.COLUMNS["task"]: parts.plain(fact["title"]),
+            copy.SCORE: METRICS.get(fact["metric"], fact["metric"]),
+            copy.TASK_SAMPLES: task.samples.validation,
+            copy.TASK_TEST: task.samples.test,
+        }
+        for fact, task in zip(facts, study.tasks, strict=True)
+    ]
+    st.table(rows, border="horizontal", hide_index=True)
+    known = {one["name"]: one for one in methods()}
+    for choice in study.settings.methods:
+        facts_of = known.get(choice.name)
+        with st.container(border=True):
+            st.markdown(f"**{facts_of['title'] if facts_of else choice.name}**")
+            if facts_of:
+                st.markdown(facts_of["summary"])
+                expert_details(facts_of)
+    st.page_link(path("run"), label=copy.NAV["run"], query_params={"study": study.folder.name})
+
+
+def expert_details(method: dict[str, Any]) -> None:
+    """Class, paper and settings of a method, folded away."""
+    with st.expander(copy.DETAILS):
+        paper = method["paper"]
+        st.markdown(
+            f"{method['class_note']}  \n{paper['authors']} ({paper['year']}): {paper['title']}, arXiv {paper['arxiv']}"
+        )
+        for setting in method["settings"]:
+            st.caption(f"{setting['name']} = {setting['default']}: {setting['help']}")
+
+
+def task_rows() -> None:
+    """One row per task."""
+    draft = state.draft()
+    for i in range(draft["tasks"]):
+        left, middle, right = st.columns([2, 4, 3])
+        for column, name, label in ((left, "name", copy.TASK_NAME), (middle, "data", copy.TASK_DATA)):
+            key = f"task_{name}_{i}"
+            draft[key] = column.text_input(label.format(n=i + 1), value=str(draft.get(key, "")), key=f"draft-{key}")
+        key = f"task_metric_{i}"
+        kept = draft.get(key, "accuracy")
+        draft[key] = right.selectbox(
+            copy.TASK_METRIC.format(n=i + 1), list(METRICS), index=list(METRICS).index(kept),
+            format_func=lambda name: METRICS[name], key=f"draft-{key}",
+        )  # fmt: skip
+    with st.container(horizontal=True):
+        if st.button(copy.ADD_TASK, disabled=draft["tasks"] >= 32):
+            draft["tasks"] += 1
+            st.rerun()
+        if st.button(copy.REMOVE_TASK, disabled=draft["tasks"] <= 1):
+            draft["tasks"] -= 1
+            st.rerun()
+
+
+def samples() -> None:
+    """How many examples, and what that means for the noise."""
+    draft = state.draft()
+    left, right = st.columns(2)
+    draft["validation"] = left.number_input(
+        copy.TASK_SAMPLES, 20, 100_000, int(draft.get("validation", 400)), 50, help=copy.SAMPLES_HELP
+    )
+    draft["test"] = right.number_input(copy.TASK_TEST, 20, 100_000, int(draft.get("test", 500)), 50)
+    st.caption(copy.NOISE_NOTE.format(n=draft["validation"], points=drafts.noise_points(draft["validation"])))
+
+
+def choose_methods() -> list[MethodChoice]:
+    """The gallery of methods: title and one sentence each; several may be compared."""
+    st.subheader(copy.METHOD_TITLE)
+    st.caption(copy.METHOD_LEAD)
+    try:
+        known = methods()
+    except StudyError as error:
+        st.error(copy.METHODS_MISSING.format(error=error))
+        return []
+    free = [one for one in known if not one["needs_data"]]
+    titles = {one["name"]: one for one in free}
+    draft = state.draft()
+    kept = [name for name in draft.get("methods", ["task_arithmetic"]) if name in titles]
+    chosen = st.multiselect(
+        copy.METHOD_LABEL,
+        list(titles),
+        default=kept,
+        format_func=lambda name: titles[name]["title"],
+        key="draft-methods",
+    )
+    draft["methods"] = chosen
+    for name in chosen:
+        st.markdown(f"**{titles[name]['title']}**: {titles[name]['summary']}")
+        expert_details(titles[name])
+    return [MethodChoice(name=name, bounds=tuple(titles[name]["bounds"])) for name in chosen]
+
+
+def form() -> None:
+    """Tasks, method, budget, start."""
+    draft = state.draft()
+    if drafts.model_problems(draft):
+        st.info(copy.SETUP_FIRST)
+        st.page_link(path("experts"), label=copy.NAV["experts"])
+        return
+    st.markdown(copy.SETUP_LEAD)
+    task_rows()
+    samples()
+    chosen = choose_methods()
+    st.subheader(copy.BUDGET_TITLE)
+    budget = st.segmented_control(
+        copy.BUDGET_LABEL, list(copy.BUDGETS), default=30, format_func=lambda n: copy.BUDGETS[n], required=True,
+        label_visibility="collapsed",
+    )  # fmt: skip
+    problems = drafts.task_problems(draft)
+    if not drafts.tasks(draft):
+        st.info(copy.TASKS_EMPTY)
+    else:
+        for line in problems:
+            st.error(parts.plain(line))
+    if st.button(copy.CREATE_START, type="primary", disabled=bool(problems) or not chosen):
+        begin(chosen, int(budget or 30))
+
+
+def begin(chosen: list[MethodChoice], budget: int) -> None:
+    """Create the study, start the worker, go to the run."""
+    try:
+        settings = drafts.settings_of(state.draft(), chosen)
+        study = create(library.new_folder(settings.name), settings)
+    except (StudyError, ValueError, OSError) as error:
+        st.error(parts.plain(str(error)))
+        return
+    state.set_study(study.folder.name)
+    parts.launch(study, budget)
+    parts.go("run")
+
+
+state.enter("setup")
+opened, trouble = state.current_study()
+if trouble:
+    st.warning(trouble)
+if opened is not None:
+    opened = parts.need_study()
+st.title(copy.SETUP_TITLE)
+if opened is not None:
+    fixed(opened)
+else:
+    form()

@@ -1,0 +1,139 @@
+"""Pieces that several pages show: the header with the study's state, empty states, tables of scores."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from study import worker
+from study.status import status
+from study.study import Study
+from ui import copy, jobs, state, words
+from ui.shell import path
+
+Json = dict[str, Any]
+COLOURS = {"running": "blue", "done": "green", "failed": "red", "stalled": "orange"}
+
+
+def standing(study: Study) -> Json:
+    """`study.status` as plain data."""
+    return dict(status(study))
+
+
+def stand(facts: Mapping[str, Any]) -> str:
+    """The state of a study in one word, from `status`."""
+    told = facts["worker"]
+    if told["cancelling"]:
+        return "cancelling"
+    if told["stalled"]:
+        return "stalled"
+    if told["running"]:
+        return "running"
+    if told["phase"] in ("failed", "cancelled"):
+        return str(told["phase"])
+    return "done" if facts["done"] else "new"
+
+
+def launch(study: Study, trials: int | None) -> None:
+    """Start a worker, and remember that it is on its way: it needs some seconds before it shows itself."""
+    state.remember("starting", (study.folder.name, worker.start(study.folder, trials), time.time()))
+
+
+def starting(study: Study) -> bool:
+    """Whether a worker that was just started has not shown itself yet."""
+    key, pid, since = state.recall("starting", ("", 0, 0.0))
+    if key != study.folder.name:
+        return False
+    begun = study.store.progress().started
+    if (begun is not None and begun >= since - 1) or not jobs.working(pid, since):
+        state.forget("starting")
+        return False
+    return True
+
+
+def is_demo(study: Study) -> bool:
+    """Whether this is the built-in demo."""
+    return study.settings.base.model.endswith("mergescape-demo.json")
+
+
+def header(study: Study, facts: Mapping[str, Any]) -> None:
+    """Name, demo badge, state."""
+    now = "running" if starting(study) else stand(facts)
+    badges = f":{COLOURS.get(now, 'gray')}-badge[{copy.STATES[now]}]"
+    if is_demo(study):
+        badges = f":violet-badge[{copy.DEMO_BADGE}] {badges}"
+    st.markdown(f"**{plain(study.settings.name)}** {badges}")
+
+
+def need_study() -> Study:
+    """The open study, its header drawn; stops the page with a way out where there is none."""
+    study, problem = state.current_study()
+    if study is None:
+        st.info(problem or copy.NO_STUDY)
+        if st.button(copy.GO_HOME, type="primary"):
+            st.switch_page(path("home"))
+        st.stop()
+    header(study, standing(study))
+    return study
+
+
+def go(name: str) -> None:
+    """Move to another page, the study stays open."""
+    key = state.current_key()
+    st.switch_page(path(name), query_params={"study": key} if key else None)
+
+
+def map_needs(study: Study) -> int:
+    """How many mixes must be measured before there is a map."""
+    return len(study.experts) + 2
+
+
+def unit_of(facts: Mapping[str, Any]) -> str:
+    """The unit of a task's metric."""
+    return str(facts["unit"])
+
+
+def scores(
+    tasks: list[Json], predicted: Json | None, checked: Json | None, test: Json | None, lines: Mapping[str, Any]
+) -> list[Json]:
+    """One row per task for the table of a mix; empty columns are left out."""
+    rows = []
+    for task in tasks:
+        name, unit = task["name"], task["unit"]
+        row = {copy.COLUMNS["task"]: plain(task["title"])}
+        if predicted:
+            row[copy.COLUMNS["predicted"]] = words.likely(predicted[name], unit)
+        if checked:
+            row[copy.COLUMNS["checked"]] = words.with_error(checked[name], unit)
+        if test:
+            row[copy.COLUMNS["test"]] = words.with_error(test[name], unit)
+        alone = lines.get(f"expert:{name}")
+        if alone:
+            row[copy.COLUMNS["specialist"]] = words.score(alone["metrics"][name]["value"], unit)
+        if "average" in lines:
+            row[copy.COLUMNS["average"]] = words.score(lines["average"]["metrics"][name]["value"], unit)
+        rows.append(row)
+    return rows
+
+
+def missed(tasks: list[Json], predicted: Json | None, checked: Json | None) -> list[str]:
+    """A sentence per task whose check came out below the prediction's likely range."""
+    found = []
+    for task in tasks if predicted and checked else []:
+        guess, real = (predicted or {})[task["name"]], (checked or {})[task["name"]]
+        turn = -1.0 if task["direction"] == "min" else 1.0
+        worst = min(turn * guess["low"], turn * guess["high"])
+        if turn * real["value"] < worst:
+            scale = 100.0 if task["unit"] == "fraction" else 1.0
+            points = scale * turn * (guess["mean"] - real["value"])
+            found.append(copy.MISSED.format(task=task["title"], points=points))
+    return found
+
+
+def plain(text: str) -> str:
+    """A name as text, whatever characters of Markdown it holds."""
+    return re.sub(r"([\\`*_{}\[\]<>#$~|:!])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,37 @@
+"""The frame around every page: navigation, header, and errors in one line instead of a traceback."""
+
+from __future__ import annotations
+
+import logging
+
+import streamlit as st
+
+from study.errors import StudyError
+from ui import copy, state
+
+log = logging.getLogger(__name__)
+TIGHT = "<style>.stMainBlockContainer { padding-top: 4.75rem; padding-bottom: 3rem; }</style>"
+PAGES = ("home", "experts", "setup", "run", "explore", "export", "history")
+
+
+def run() -> None:
+    """What Streamlit runs on every visit and every click."""
+    st.set_page_config(page_title=copy.APP, page_icon="🧭", layout="wide", initial_sidebar_state="collapsed")
+    st.html(TIGHT)
+    state.current_key()
+    pages = [st.Page(path(name), title=copy.NAV[name], url_path=name, default=name == "home") for name in PAGES]
+    page = st.navigation(pages, position="top")
+    try:
+        page.run()
+    except StudyError as error:
+        st.error(str(error))
+    except Exception as error:
+        log.exception("page %s", page.title)
+        st.error(copy.UNEXPECTED.format(error=str(error) or type(error).__name__))
+        st.caption(copy.UNEXPECTED_HELP)
+    state.keep_address()
+
+
+def path(name: str) -> str:
+    """The file of a page, as Streamlit wants it: relative to app.py."""
+    return f"ui/pages/{name}.py"

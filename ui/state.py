@@ -1,0 +1,166 @@
+"""The only file that touches session state, the address's parameters and caches. Holds ids and small dicts only."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from study import library
+from study.errors import StudyError
+from study.front import front
+from study.study import Study
+from ui import copy
+from ui.link import parse_choice, write_choice
+from ui.payload import explorer_payload
+
+Json = dict[str, Any]
+POINTS = 500  # predicted mixes on the map; every move in the browser is a pass over all of them
+
+
+def current_key() -> str | None:
+    """The key of the open study: the address wins, so that a link opens what it says."""
+    asked = st.query_params.get("study")
+    if asked is not None and asked != st.session_state.get("study"):
+        st.session_state["study"] = asked
+    key = st.session_state.get("study")
+    return str(key) if key else None
+
+
+def keep_address() -> None:
+    """Navigation links drop parameters, so every page writes the study back into its address."""
+    key = st.session_state.get("study")
+    if key and st.query_params.get("study") != key:
+        st.query_params["study"] = key
+
+
+def set_study(key: str | None) -> None:
+    """Open another study (or none) and forget what was chosen in the last one."""
+    st.session_state["study"] = key
+    for name in ("start", "choice", "map_revision", "asked", "method"):
+        st.session_state.pop(name, None)
+    st.query_params.clear()
+    if key:
+        st.query_params["study"] = key
+
+
+def current_study() -> tuple[Study | None, str | None]:
+    """The open study, or None with the one line that says why not (None where nothing was asked for)."""
+    key = current_key()
+    if key is None:
+        return None, None
+    try:
+        return library.find(key), None
+    except StudyError as error:
+        return None, str(error)
+
+
+def enter(page: str) -> bool:
+    """Note which page is shown; True on the first run after coming from another one."""
+    before = st.session_state.get("page")
+    st.session_state["page"] = page
+    return bool(before != page)
+
+
+def remember(name: str, value: Any) -> None:
+    """Keep a small value for this visit."""
+    st.session_state[name] = value
+
+
+def recall(name: str, default: Any = None) -> Any:
+    """What `remember` kept."""
+    return st.session_state.get(name, default)
+
+
+def forget(name: str) -> Any:
+    """Take a remembered value out."""
+    return st.session_state.pop(name, None)
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def _front(key: str, revision: str, points: int, method: str | None) -> Json:
+    study = library.find(key)
+    return front(study, points=points, method=method)
+
+
+def front_of(study: Study, revision: str | None = None, points: int = POINTS, method: str | None = None) -> Json:
+    """The study's front, computed once per revision.
+
+    Raises:
+        StudyError: there are no done trials.
+    """
+    return _front(study.folder.name, revision or study.store.revision(), points, method)
+
+
+def payload_of(study: Study, revision: str, method: str) -> Json:
+    """The explorer's message for a revision; the same bytes every time, so that it is sent once."""
+    choice = study.method(method)
+    titles = {expert.name: expert.title or expert.name for expert in study.experts}
+    value = explorer_payload(
+        front_of(study, revision, method=method), study.bounds(choice), titles, method, copy.EXPLORER
+    )
+    mark = hashlib.sha256(f"{study.folder}|{revision}|{method}".encode()).hexdigest()[:16]
+    return {**value, "rev": mark, "study": study.folder.name}
+
+
+def opening(study: Study, payload: Mapping[str, Any]) -> Json:
+    """Where the explorer begins: the choice of this visit, else what the address says."""
+    kept = st.session_state.get("choice")
+    if kept:
+        return dict(kept)
+    start, unknown = parse_choice(dict(st.query_params), payload)
+    for name in unknown:
+        st.toast(copy.LINK_UNKNOWN.format(name=name))
+    return start
+
+
+def keep_choice(choice: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
+    """Remember what is chosen on the map and write it into the address, so that the address can be shared."""
+    st.session_state["choice"] = dict(choice)
+    wanted = write_choice(choice, payload)
+    for name in ("min", "lock", "pick", "tray", "x", "y", "u"):
+        if name in wanted:
+            if st.query_params.get(name) != wanted[name]:
+                st.query_params[name] = wanted[name]
+        elif name in st.query_params:
+            del st.query_params[name]
+
+
+def picked(study: Study) -> dict[str, float] | None:
+    """The strengths of the chosen mix, from this visit or from the address."""
+    choice = st.session_state.get("choice") or {}
+    numbers = choice.get("pick") or _numbers(st.query_params.get("pick", ""))
+    names = [expert.name for expert in study.experts]
+    return dict(zip(names, numbers, strict=True)) if len(numbers) == len(names) else None
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split("~")] if text else []
+    except ValueError:
+        return []
+
+
+def draft() -> Json:
+    """The new study that is being put together on the first two pages."""
+    value: Json = st.session_state.setdefault(
+        "draft", {"name": "", "model": "ViT-B-32", "tokenizer": "", "base": "", "experts": 2, "tasks": 2}
+    )
+    return value
+
+
+def keep_guess(strengths: Mapping[str, float], metrics: Json) -> None:
+    """Remember what was predicted for a mix before it was checked."""
+    st.session_state["guess"] = {_mix(strengths): metrics}
+
+
+def guess(strengths: Mapping[str, float]) -> Json | None:
+    """What was predicted for a mix before it was checked, if that was seen in this visit."""
+    found: Json | None = st.session_state.get("guess", {}).get(_mix(strengths))
+    return found
+
+
+def _mix(strengths: Mapping[str, float]) -> str:
+    return ",".join(f"{name}={value:.3f}" for name, value in sorted(strengths.items()))
