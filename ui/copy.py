@@ -5,7 +5,7 @@ mix = merged model, specialist = expert, starting model = base, strength = coeff
 
 from __future__ import annotations
 
-from typing import Any
+from ui.copy_explorer import EXPLORER as EXPLORER
 
 APP = "Mergescape"
 TITLE = "Blend several specialist models into one"
@@ -177,98 +177,6 @@ TRUST_NONE = "Too few mixes are measured for predictions. The map shows only wha
 NOISY = "{task} differs by less than its noise everywhere; it will not help you choose."
 COMPONENT_FAILED = "The fast view could not start in this browser ({error}). Showing basic charts."
 MAKING_MAP = "Drawing the map ..."
-
-EXPLORER: dict[str, Any] = {
-    "startFrom": "Start from",
-    "chips": {
-        "balanced": "Balanced",
-        "average": "Highest average",
-        "knee": "Best value",
-        "best": "Best at {task}",
-        "safest": "Safest",
-    },
-    "why": {
-        "balanced": "Balanced: the weakest task comes as close to its specialist as possible.",
-        "average": "Highest average: the best mean over all tasks, even if one of them suffers.",
-        "knee": "Best value: beyond this point, more of one task starts to cost much of another.",
-        "best": "Best at {task}: everything for {task}, whatever it costs elsewhere.",
-        "safest": "Safest: good everywhere even if the predictions turn out a bit too hopeful.",
-    },
-    "whyOwn": "Your own choice.",
-    "unitLabel": "Show scores as",
-    "units": {"kept": "Kept", "score": "Score", "gain": "Gain"},
-    "unitHelp": {
-        "kept": "Share of the specialist's own score that the mix keeps",
-        "score": "The score itself",
-        "gain": "Points won or lost against plain averaging of all models",
-    },
-    "undo": "Undo",
-    "redo": "Redo",
-    "reset": "Back to start",
-    "yourMix": "Your mix",
-    "kind": {"predicted": "predicted, not checked", "checked": "checked", "pending": "rough prediction ..."},
-    "kindShort": {"predicted": "predicted", "checked": "checked", "pending": "predicted"},
-    "likelyRange": "likely {range}",
-    "measuredRange": "± {half}",
-    "minimumFor": "Minimum for {task}",
-    "noLimit": "no minimum",
-    "atLeast": "at least {level}",
-    "atMost": "at most {level}",
-    "reach": "Still possible: up to {level}",
-    "lock": "Lock",
-    "locked": "Locked",
-    "lockHelp": "Do not let this task drop any further",
-    "less": "A little less {task}",
-    "more": "A little more {task}",
-    "costs": "+1 costs about {list}",
-    "free": "+1 costs nothing",
-    "notPossible": "no more possible",
-    "odds": "{n} of 20 likely outcomes reach your minimum",
-    "noMinimum": "All {n} mixes are open to you.",
-    "limits": "Asking for {list} rules out {share} % of the mixes; {alive} of {n} are left.",
-    "none": "No mix reaches all your minimums. Ways out:",
-    "lower": "Lower {task} to {level}",
-    "lowerAll": "Lower them to the closest mix",
-    "showClosest": "Show the closest mix",
-    "check": "Check this mix",
-    "checkedAlready": "Checked",
-    "checking": "Checking ...",
-    "use": "Use this mix",
-    "keep": "Add to comparison",
-    "axis": {"x": "Across", "y": "Upwards"},
-    "axisUnit": {
-        "kept": "{task}, {unit} of its specialist",
-        "score": "{task} ({unit})",
-        "gain": "{task}, points above plain averaging",
-    },
-    "mapLabel": "Map of all mixes.",
-    "laddersLabel": "One upright axis per task; every line is a mix.",
-    "laddersHint": "Every line is one mix, from task to task. Drag on an axis to set its minimum.",
-    "legend": {
-        "pick": "your mix",
-        "predicted": "predicted",
-        "checked": "checked",
-        "specialist": "specialist alone",
-        "base": "starting model, plain average",
-        "out": "ruled out by you",
-    },
-    "and": "and",
-    "keeps": "{share} % of the {task} specialist",
-    "thisKeeps": "This mix keeps {list}.",
-    "versusAverage": "Compared with plain averaging, in points: {list}.",
-    "aboutSame": "(about the same)",
-    "versusA": "({delta})",
-    "againstGuess": "The check against the prediction, in points: {list}.",
-    "strengths": "Set the strengths yourself",
-    "strengthsHint": "How much of each specialist goes into the mix. 1 = everything it learnt, 0 = nothing.",
-    "tray": "Comparison",
-    "trayMix": "Mix",
-    "show": "Show",
-    "remove": "Remove",
-    "choose": "Choose",
-    "asTable": "Show as a table",
-    "gainSuffix": " points",
-}
 
 # 5 Check & export
 EXPORT_TITLE = "Check your mix and take it home"

@@ -48,6 +48,7 @@ def open_map(page: Page, server: str) -> None:
     page.locator(".mx .task .value").first.wait_for()
 
 
+@pytest.mark.timeout(600)
 def test_from_the_demo_to_a_downloaded_model(page: Page, server: str, studies: Path, tmp_path: Path) -> None:
     page.goto(server)
     page.get_by_role("button", name=copy.DEMO_BUTTON, exact=True).click()
