@@ -5,6 +5,9 @@ from merging.combine import combine_into, merge_plan, merge_tensors
 from merging.description import describe
 from merging.directions import Directions, fingerprint, prepare
 from merging.errors import MergingError
+from merging.lora_output import AdapterReport, merge_to_adapter
+from merging.mergekit import Configuration, from_mergekit, read_configuration, to_mergekit
+from merging.mergekit.carrying import merge_mergekit
 from merging.method import (
     CLASSES,
     Coefficient,
@@ -16,7 +19,7 @@ from merging.method import (
     ordered,
 )
 from merging.output import merge
-from merging.reading import read_recipe
+from merging.reading import read_merge, read_recipe
 from merging.recipe import Part, Recipe, new_recipe
 from merging.setting import Setting
 from merging.task_vector import Entry, Layout, TaskVectors, task_vectors
@@ -24,9 +27,11 @@ from merging.tensors import Tensors, open_tensors
 from merging.writing import Slot, atomic, write
 
 __all__ = [
+    "AdapterReport",
     "CLASSES",
     "Checkpoint",
     "Coefficient",
+    "Configuration",
     "Directions",
     "Entry",
     "Layout",
@@ -43,9 +48,12 @@ __all__ = [
     "combine_into",
     "describe",
     "fingerprint",
+    "from_mergekit",
     "merge",
+    "merge_mergekit",
     "merge_plan",
     "merge_tensors",
+    "merge_to_adapter",
     "method",
     "method_settings",
     "methods",
@@ -53,8 +61,11 @@ __all__ = [
     "open_tensors",
     "ordered",
     "prepare",
+    "read_configuration",
+    "read_merge",
     "read_recipe",
     "reference",
     "task_vectors",
+    "to_mergekit",
     "write",
 ]

@@ -1,10 +1,11 @@
-"""The command line: `python -m merging RECIPE OUT [--json]`, `python -m merging --list [--json]`.
+"""The command line: `python -m merging RECIPE OUT [--json]`, `python -m merging --list [--json | --markdown]`.
 
 Exit code 0: done; 2: the request is wrong; 1: it failed while running. Errors are one line on stderr.
 """
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,15 +13,22 @@ import typer
 
 from merging.description import describe
 from merging.errors import MergingError
+from merging.lora_output import merge_to_adapter
+from merging.markdown import methods_page
+from merging.mergekit.carrying import merge_mergekit
 from merging.method import methods
 from merging.output import merge
-from merging.reading import read_recipe
+from merging.reading import read_merge, read_recipe
+from merging.recipe import Recipe
 from merging.setting import settings_of
 
 # typer may carry its own copy of click: the class comes from typer, whichever it is
 USAGE_ERRORS: tuple[type[Exception], ...] = tuple(
     kind for kind in typer.BadParameter.__mro__ if issubclass(kind, Exception) and kind.__name__ == "ClickException"
 )
+
+STOPPED = "Stopped; nothing was written."
+INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -32,13 +40,22 @@ def main(
         Path | None, typer.Argument(metavar="OUT", help="A name ending in .safetensors, or a folder.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    adapter: Annotated[bool, typer.Option("--adapter", help="Write the sum of adapters as an adapter.")] = False,
+    rank: Annotated[
+        int | None, typer.Option(help="Cut that adapter to this rank; without it the sum is exact.")
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the methods and stop.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="With --list: the whole of docs/methods.md.")] = False,
 ) -> None:
     """Merge checkpoints by a recipe, without a study."""
-    if list_:
+    if list_ and markdown:
+        typer.echo(methods_page(), nl=False)
+    elif list_:
         _show_methods(as_json)
     elif recipe is None or out is None:
         raise MergingError("RECIPE and OUT are needed.", "Example: python -m merging recipe.yaml out/")
+    elif adapter or rank is not None:
+        _merge_adapters(recipe, out, rank, as_json)
     else:
         _merge(recipe, out, as_json)
 
@@ -63,27 +80,42 @@ def _merge(path: Path, out: Path, as_json: bool) -> None:
         if sys.stderr.isatty():
             typer.echo(f"\r{done}/{of} tensors", nl=done == of, err=True)
 
-    found = merge(read_recipe(path), path.parent, out, progress)
+    wanted = read_merge(path)
+    if isinstance(wanted, Recipe):
+        found = merge(wanted, path.parent, out, progress)
+    else:
+        found = merge_mergekit(wanted, path.parent, out, progress)
+    _show(found, {"out": str(out)}, as_json)
+
+
+def _merge_adapters(path: Path, out: Path, rank: int | None, as_json: bool) -> None:
+    report = merge_to_adapter(read_recipe(path), path.parent, out, rank)
+    _show(report.files, {"out": str(out), "rank": report.rank, "error": report.error}, as_json)
+    if not as_json:
+        typer.echo(f"rank {report.rank}, relative error {report.error:.3g}")
+
+
+def _show(files: Mapping[str, str], facts: Mapping[str, object], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"out": str(out), "sha256": found}, ensure_ascii=False))
+        typer.echo(json.dumps({**facts, "sha256": files}, ensure_ascii=False))
         return
-    for name, digest in found.items():
+    for name, digest in files.items():
         typer.echo(f"{digest}  {name}")
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     try:
-        typer.main.get_command(app).main(arguments, prog_name="python -m merging", standalone_mode=False)
+        code = typer.main.get_command(app).main(arguments, prog_name="python -m merging", standalone_mode=False)
     except USAGE_ERRORS as error:
         return _failed(str(getattr(error, "format_message", error.__str__)()), 2)
     except MergingError as error:
         return _failed(str(error), 2)
     except KeyboardInterrupt:
-        return _failed("Stopped; nothing was written.", 1)
+        return _failed(STOPPED, 1)
     except (OSError, RuntimeError, MemoryError) as error:
         return _failed(f"The merge failed: {error or type(error).__name__}", 1)
-    return 0
+    return _failed(STOPPED, 1) if code == INTERRUPTED else 0
 
 
 def _failed(message: str, code: int) -> int:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from merging.errors import MergingError
+from merging.lora import adapter_file, is_adapter, read_adapter_config
 from merging.tensors import Tensors, open_tensors
 from merging.writing import CODES, Slot, raw, write
 
@@ -31,7 +32,7 @@ class Checkpoint:
 
 
 def reference(name: str, path: Path, progress: Callable[[int, int], None] | None = None) -> Checkpoint:
-    """Read a checkpoint once, check it and fingerprint it.
+    """Read a checkpoint, or a LoRA adapter, once, check it and fingerprint it.
 
     Raises:
         MergingError: no such file, unreadable, no tensors, NaN or infinity (the tensor is named), or a
@@ -43,7 +44,10 @@ def reference(name: str, path: Path, progress: Callable[[int, int], None] | None
             "Use letters, digits, '.', '_', '-' or inner spaces; no commas, '=' or slashes.",
         )
     digest = hashlib.sha256()
-    with open_tensors(path) as tensors:
+    adapter = is_adapter(path)
+    if adapter:  # the same factors with another alpha are another expert
+        digest.update(f"{read_adapter_config(path)!r}\0".encode())
+    with open_tensors(adapter_file(path) if adapter else path) as tensors:
         keys = tensors.keys()
         if not keys:
             raise MergingError(f"The checkpoint '{path}' holds no tensors.")

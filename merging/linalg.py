@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 CHUNK = 1 << 20
+SHORT = 1 << 15  # numbers: sorting so many is faster than counting them
 RELATIVE = 1e-6  # singular values below this share of the largest count as zero
 
 
@@ -47,11 +48,30 @@ def thin_svd(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return u.to(matrix.dtype), s.to(matrix.dtype), vt.to(matrix.dtype)
 
 
+def leading(matrix: Tensor, most: int, against: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
+    """Return U (m, k), S (k,), V (n, k) of the leading singular values, at most `most`, that are not zero.
+
+    Zero is 1e-6 of the largest, or of `against` where that is larger: the size of what rounding errors are from.
+    """
+    u, s, vt = thin_svd(matrix)
+    kept = min(most, int((s > RELATIVE * max(float(s[0]), against)).sum()))
+    return u[:, :kept], s[:kept], vt[:kept].T
+
+
 def polar(matrix: Tensor) -> Tensor:
     """Return the polar factor UVᵀ of M = UΣVᵀ; directions with σ ≈ 0 are left out, not made up."""
     u, s, vt = thin_svd(matrix)
     keep = s > RELATIVE * s.max().clamp_min(torch.finfo(s.dtype).tiny)
     return u[:, keep] @ vt[keep]
+
+
+def kth_of_rows(rows: Tensor, ranks: Sequence[int]) -> list[float]:
+    """Return the exact rank-th smallest x (rank from 1) of each row of (T, …); short rows are sorted."""
+    flat = rows.reshape(len(rows), -1)
+    if flat.shape[1] > SHORT:
+        return kth_values(lambda: (flat,), ranks)
+    ranked = flat.sort(dim=1).values
+    return [float(row[rank - 1]) for row, rank in zip(ranked, ranks, strict=True)]
 
 
 def kth_magnitudes(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -> list[float]:
@@ -70,16 +90,24 @@ def kth_values(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -> li
     upper = np.zeros((len(ranks), 1 << 16), dtype=np.int64)
     for piece in rows():
         for row, keys in enumerate(_keys(piece)):
-            upper[row] += np.bincount(keys >> 16, minlength=1 << 16)
+            _count(upper[row], keys >> 16)
     before = np.cumsum(upper, axis=1)
     bins = (before < wanted[:, None]).sum(axis=1)
     left = wanted - [counts[chosen - 1] if chosen else 0 for counts, chosen in zip(before, bins, strict=True)]
     lower = np.zeros((len(ranks), 1 << 16), dtype=np.int64)
     for piece in rows():
         for row, keys in enumerate(_keys(piece)):
-            lower[row] += np.bincount(keys[keys >> 16 == bins[row]] & 0xFFFF, minlength=1 << 16)
+            _count(lower[row], keys[keys >> 16 == bins[row]] & 0xFFFF)
     found = (np.cumsum(lower, axis=1) < left[:, None]).sum(axis=1)
     return _floats(bins.astype(np.uint32) << 16 | found.astype(np.uint32))
+
+
+def _count(counts: npt.NDArray[np.int64], found: npt.NDArray[np.uint32]) -> None:
+    """Add how often each of 65,536 numbers was found; few are counted one by one."""
+    if len(found) < len(counts) // 16:
+        np.add.at(counts, found, 1)
+    else:
+        counts += np.bincount(found, minlength=len(counts))
 
 
 def _keys(piece: Tensor) -> npt.NDArray[np.uint32]:

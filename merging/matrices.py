@@ -9,6 +9,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from merging.method import Array
+from merging.trim import by_expert
+
+SPLIT_HELP = "Treat query, key and value as three matrices where a model stores them as one."
 FUSED = "in_proj_weight"
 SKIPPED = "text_projection"  # left to the mean by the authors of TSV-M and Iso-C
 
@@ -42,4 +46,25 @@ def by_matrix(name: str, deltas: Tensor, split_qkv: bool, directions: Callable[[
         part = deltas[:, block]
         if bool(part.any()):
             found[:, block] = directions(part)
+    return found
+
+
+def merge_by_matrix(
+    name: str, deltas: Tensor, coefficients: Array, split_qkv: bool, merge: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """Merge each matrix of a tensor (T, *shape) → (*shape) by `merge`; Σ c_t τ_t / T elsewhere.
+
+    `merge` gets task vectors (T, m, n) and coefficients (T, 1, 1), and gives (m, n). A matrix in which no
+    expert differs from the base does not change.
+    """
+    blocks = row_blocks(name, tuple(deltas.shape[1:]), split_qkv)
+    weights = by_expert(coefficients.tolist(), deltas)
+    if not blocks:
+        mean: Tensor = (deltas * weights).sum(0) / len(deltas)
+        return mean
+    found = torch.zeros_like(deltas[0])
+    for block in blocks:
+        part = deltas[:, block]
+        if bool(part.any()):
+            found[block] = merge(part, weights)
     return found

@@ -1,11 +1,12 @@
 """Carrying out a recipe: one .safetensors file, or a folder with shards, recipe and the base's companions."""
 
-import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from merging.combine import merge_plan, merge_tensors
 from merging.errors import MergingError
 from merging.recipe import Recipe, new_recipe
 from merging.task_vector import task_vectors
-from merging.writing import Slot, atomic, write
+from merging.writing import Slot, write, write_bytes, write_text
 
 SHARD = 5 * 10**9  # bytes, as in huggingface_hub
 RECIPE = "recipe.yaml"
+MERGEKIT = "mergekit_config.yml"
 COMPANIONS = (
     ".json",
     ".txt",
@@ -50,7 +52,7 @@ def merge(
     out = Path(out)
     method = recipe.made()
     base, experts = recipe.checkpoints(folder)
-    _refuse_overwriting(out, [base.path, *(expert.path for expert in experts)])
+    refuse_overwriting(out, [base.path, *(expert.path for expert in experts)])
     with task_vectors(base, experts) as vectors:
         plan = merge_plan(vectors, recipe.dtype)
     single = out.suffix == ".safetensors"
@@ -65,25 +67,26 @@ def merge(
     )
     metadata = {"format": "pt", "mergescape": full.identity()}
     tensors = merge_tensors(method, base, experts, full.coefficients, recipe.dtype, recipe.exact)
-    stream = _reported(tensors, len(plan), progress)
+    stream = reported(tensors, len(plan), progress)
     if single:
         recipe_file = out.with_suffix(".recipe.yaml")
         found = {out.name: write(out, stream, metadata, plan)}
-        found[recipe_file.name] = _text(recipe_file, full.to_yaml())
+        found[recipe_file.name] = write_text(recipe_file, full.to_yaml())
         return found
-    return _write_folder(out, stream, plan, metadata, full, base.path, shard)
+    files = {RECIPE: full.to_yaml().encode()} | companions(base.path)
+    return write_folder(out, stream, plan, metadata, Folder(files, base.path), shard)
 
 
-def _reported(
-    tensors: Iterator[tuple[str, Tensor]], of: int, progress: Progress | None
-) -> Iterator[tuple[str, Tensor]]:
+def reported(tensors: Iterator[tuple[str, Tensor]], of: int, progress: Progress | None) -> Iterator[tuple[str, Tensor]]:
+    """Pass tensors on and report how many of how many are done."""
     for done, pair in enumerate(tensors):
         yield pair
         if progress:
             progress(done + 1, of)
 
 
-def _refuse_overwriting(out: Path, sources: Sequence[Path]) -> None:
+def refuse_overwriting(out: Path, sources: Sequence[Path]) -> None:
+    """Raise MergingError when `out` holds a source, or anything but an earlier merge."""
     here = out.resolve()
     for source in sources:
         if here in (source.resolve(), *source.resolve().parents):
@@ -91,51 +94,59 @@ def _refuse_overwriting(out: Path, sources: Sequence[Path]) -> None:
     if out.suffix == ".safetensors":
         if out.is_dir():
             raise MergingError(f"'{out}' is a folder.", "Choose another name.")
-    elif out.exists() and not (out.is_dir() and ((out / RECIPE).is_file() or not any(out.iterdir()))):
+    elif out.exists() and not (out.is_dir() and (_merged_before(out) or not any(out.iterdir()))):
         raise MergingError(
             f"'{out}' exists and is not an earlier merge.",
             "Give a new folder, or a name that ends in .safetensors.",
         )
 
 
-def _text(path: Path, text: str) -> str:
-    data = text.encode()
-    with atomic(path) as file:
-        file.write(data)
-    return hashlib.sha256(data).hexdigest()
+def _merged_before(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (RECIPE, MERGEKIT))
 
 
-def _write_folder(
+@dataclass(frozen=True)
+class Folder:
+    """What stands beside the weights: files by name; and the checkpoint whose way of naming weights is kept."""
+
+    files: Mapping[str, bytes]
+    model: Path
+
+
+def write_folder(
     out: Path,
     stream: Iterator[tuple[str, Tensor]],
     plan: Sequence[Slot],
-    metadata: dict[str, str],
-    recipe: Recipe,
-    base: Path,
-    shard: int,
+    metadata: Mapping[str, str],
+    beside: Folder,
+    shard: int = SHARD,
 ) -> dict[str, str]:
-    """Write everything into a folder beside `out`, then rename it into place."""
+    """Write weights and files into a folder; SHA-256 by file name."""
+    with new_folder(out) as work:
+        found = _write_weights(work, stream, plan, metadata, beside.model, shard)
+        for name, data in beside.files.items():
+            found[name] = write_bytes(work / name, data)
+    return found
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Give a folder beside `out` that takes its place only when the block ends well."""
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
     try:
         work.chmod(0o755)
-        found = _write_weights(work, stream, plan, metadata, base, shard)
-        found[RECIPE] = _text(work / RECIPE, recipe.to_yaml())
-        for companion in _companions(base):
-            shutil.copyfile(companion, work / companion.name)
-            (work / companion.name).chmod(0o644)
-            found[companion.name] = hashlib.sha256(companion.read_bytes()).hexdigest()
+        yield work
         _replace(work, out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return found
 
 
 def _write_weights(
     work: Path,
     stream: Iterator[tuple[str, Tensor]],
     plan: Sequence[Slot],
-    metadata: dict[str, str],
+    metadata: Mapping[str, str],
     base: Path,
     shard: int,
 ) -> dict[str, str]:
@@ -154,7 +165,7 @@ def _write_weights(
         "weight_map": dict(sorted(where.items())),
     }
     name = "model.safetensors.index.json"
-    found[name] = _text(work / name, json.dumps(index, indent=2) + "\n")
+    found[name] = write_text(work / name, json.dumps(index, indent=2) + "\n")
     return found
 
 
@@ -171,14 +182,15 @@ def _shards(plan: Sequence[Slot], limit: int) -> list[list[Slot]]:
     return parts
 
 
-def _companions(base: Path) -> list[Path]:
+def companions(base: Path) -> dict[str, bytes]:
+    """Return configuration and tokenizer files of a base folder, by name."""
     if not base.is_dir():
-        return []
-    return sorted(
-        file
-        for file in base.iterdir()
+        return {}
+    return {
+        file.name: file.read_bytes()
+        for file in sorted(base.iterdir())
         if file.is_file() and file.suffix in COMPANIONS and not file.name.endswith(".index.json")
-    )
+    }
 
 
 def _replace(work: Path, out: Path) -> None:

@@ -1,40 +1,50 @@
 """Reading a recipe file, ours or mergekit's."""
 
 from pathlib import Path
+from typing import Any
 
 from merging.errors import MergingError
-from merging.mergekit import from_mergekit, is_mergekit
+from merging.mergekit.as_recipe import from_mergekit
+from merging.mergekit.schema import Configuration, is_mergekit, read_configuration
 from merging.recipe import Part, Recipe, read_yaml
+
+
+def read_merge(path: Path) -> Recipe | Configuration:
+    """Read a recipe file, or a mergekit configuration with all that it can say.
+
+    Raises:
+        MergingError: no such file, or a wrong recipe.
+    """
+    data = _data(path)
+    return read_configuration(data) if is_mergekit(data) else Recipe.from_mapping(data)
 
 
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe file; its paths are relative to the file's folder.
 
-    mergekit's paths, relative to where the command runs, are found there too.
+    mergekit's configuration becomes a recipe where a recipe can say it; its paths are looked for from the working
+    directory, then from the file's folder.
 
     Raises:
-        MergingError: no such file, or a wrong recipe.
+        MergingError: no such file, a wrong recipe, or a mergekit configuration that is more than a recipe.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise MergingError(f"The recipe '{path}' cannot be read: {why}.") from error
-    data = read_yaml(text)
+    data = _data(path)
     if not is_mergekit(data):
         return Recipe.from_mapping(data)
     recipe = from_mergekit(data)
-    return recipe.model_copy(
-        update={
-            "base": _located(recipe.base, path.parent),
-            "experts": tuple(_located(part, path.parent) for part in recipe.experts),
-        }
-    )
+    experts = tuple(_located(part) for part in recipe.experts)
+    return recipe.model_copy(update={"base": _located(recipe.base), "experts": experts})
 
 
-def _located(part: Part, folder: Path) -> Part:
+def _data(path: Path) -> dict[str, Any]:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise MergingError(f"The recipe '{path}' cannot be read: {why}.") from error
+    return read_yaml(text)
+
+
+def _located(part: Part) -> Part:
     here = Path(part.path)
-    if (folder / here).exists() or not here.exists():
-        return part
-    return part.model_copy(update={"path": str(here.resolve())})
+    return part.model_copy(update={"path": str(here.resolve())}) if here.exists() else part

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from merging.checkpoint import Checkpoint
 from merging.errors import MergingError
+from merging.lora_expert import open_expert
 from merging.tensors import Tensors, open_tensors
 
 ALIGN = 16  # numbers: each tensor of the flat vector starts on a 64-byte boundary, so views of it are fast
@@ -87,7 +88,7 @@ class TaskVectors:
         base = self.base_tensor(name)
         deltas = torch.empty((len(self._experts), *base.shape))
         for row, expert in zip(deltas, self._experts, strict=True):
-            torch.sub(expert.get(name).to(torch.float32), base, out=row)
+            expert.change_into(row, name, base)
         return deltas
 
     def each(self) -> Iterator[tuple[str, Tensor]]:
@@ -133,7 +134,8 @@ def task_vectors(base: Checkpoint, experts: Sequence[Checkpoint]) -> TaskVectors
             raise MergingError(f"Two experts are called '{expert.name}'.", "Give each its own name.")
         seen.add(expert.name)
     with ExitStack() as stack:
-        opened = [stack.enter_context(open_tensors(each.path)) for each in (base, *experts)]
+        opened = [stack.enter_context(open_tensors(base.path))]
+        opened += [stack.enter_context(open_expert(base.path, expert.path)) for expert in experts]
         for expert, tensors in zip(experts, opened[1:], strict=True):
             _check(base, expert, opened[0], tensors)
         return TaskVectors(base, tuple(experts), opened, stack.pop_all())

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ SINGLE_FILES = (
     "open_clip_pytorch_model.bin",
 )
 TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
+RESIDENT = 1 << 25  # bytes of one checkpoint that stay mapped into memory between two tensors
 FORMATS = "Give a .safetensors file, a folder with one (or with a shard index), or a .pt/.bin state dict."
 
 Read = Callable[[], Tensor]
@@ -65,6 +67,10 @@ class Tensors(AbstractContextManager["Tensors"]):
     def get(self, key: str) -> Tensor:
         """Read one tensor. It may be a view of a memory-mapped file: do not write to it."""
         return self._read(self._known(key))
+
+    def change_into(self, out: Tensor, key: str, base: Tensor) -> None:
+        """Write this tensor − `base`, float32, into `out`; adapters know their change without a difference."""
+        torch.sub(self.get(key).to(torch.float32), base, out=out)
 
     def close(self) -> None:
         """Release the files."""
@@ -118,7 +124,7 @@ def _files(folder: Path) -> list[Path]:
     if (folder / "adapter_config.json").is_file():
         raise MergingError(
             f"'{folder}' holds a LoRA adapter, not a full checkpoint.",
-            "Merge the adapter into its base first (peft: model.merge_and_unload()) and save that.",
+            "An adapter can be an expert; the base must be the full checkpoint it was trained on.",
         )
     found = sorted(folder.glob("*.safetensors"))
     if len(found) == 1:
@@ -127,35 +133,67 @@ def _files(folder: Path) -> list[Path]:
     raise MergingError(f"The folder '{folder}' has {what}.", FORMATS)
 
 
+class _Files:
+    """Memory-mapped safetensors files, opened when needed.
+
+    Pages once read count as resident memory until their mapping ends; so after RESIDENT bytes the mappings are
+    dropped and made again. A tensor that is still in use keeps its own mapping alive. Threads may share it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._open: dict[Path, Any] = {}
+        self._read = 0
+
+    def get(self, file: Path) -> Any:
+        """Open a file, or return the open one."""
+        if file not in self._open:
+            self._open[file] = safe_open(str(file), framework="pt")
+        return self._open[file]
+
+    def tensor(self, file: Path, key: str, size: int) -> Tensor:
+        """Read one tensor of `size` bytes."""
+        with self._lock:
+            if self._read + size > RESIDENT:
+                self.close()
+            self._read += size
+            tensor: Tensor = self.get(file).get_tensor(key)
+            return tensor
+
+    def close(self) -> None:
+        """Drop every mapping."""
+        for opened in self._open.values():
+            opened.__exit__(None, None, None)
+        self._open.clear()
+        self._read = 0
+
+
 def _open_safetensors(path: Path, files: list[Path]) -> Tensors:
-    stack = ExitStack()
-    owner: dict[str, Any] = {}
+    mapped = _Files()
+    owner: dict[str, Path] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     dtypes: dict[str, torch.dtype] = {}
     metadata: dict[str, str] = {}
-    try:
-        for file in files:
-            opened = stack.enter_context(safe_open(str(file), framework="pt"))
-            metadata = metadata or dict(opened.metadata() or {})
-            for key in opened.keys():  # noqa: SIM118 (safe_open is not a mapping)
-                if key in owner:
-                    raise MergingError(f"Tensor '{key}' stands in two shards of '{path}'.")
-                part = opened.get_slice(key)
-                owner[key] = opened
-                shapes[key] = tuple(part.get_shape())
-                dtypes[key] = _dtype(path, key, part.get_dtype())
-    except (SafetensorError, OSError) as error:
-        stack.close()
-        raise MergingError(f"'{path}' is not a readable safetensors file: {error}.") from error
-    except MergingError:
-        stack.close()
-        raise
+    with ExitStack() as stack:
+        stack.callback(mapped.close)
+        try:
+            for file in files:
+                opened = mapped.get(file)
+                metadata = metadata or dict(opened.metadata() or {})
+                for key in opened.keys():  # noqa: SIM118 (safe_open is not a mapping)
+                    if key in owner:
+                        raise MergingError(f"Tensor '{key}' stands in two shards of '{path}'.")
+                    part = opened.get_slice(key)
+                    owner[key] = file
+                    shapes[key] = tuple(part.get_shape())
+                    dtypes[key] = _dtype(path, key, part.get_dtype())
+        except (SafetensorError, OSError) as error:
+            raise MergingError(f"'{path}' is not a readable safetensors file: {error}.") from error
 
-    def read(key: str) -> Tensor:
-        tensor: Tensor = owner[key].get_tensor(key)
-        return tensor
+        def read(key: str) -> Tensor:
+            return mapped.tensor(owner[key], key, torch.Size(shapes[key]).numel() * dtypes[key].itemsize)
 
-    return Tensors(path, shapes, dtypes, read, metadata, stack)
+        return Tensors(path, shapes, dtypes, read, metadata, stack.pop_all())
 
 
 DTYPES: Mapping[str, torch.dtype] = {

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from merging.linalg import kth_magnitudes
+from merging.linalg import kth_magnitudes, kth_of_rows
 from merging.task_vector import TaskVectors
+from merging.variant import Variant
 
+FAINT = 1e-7  # less than this in all is nothing, as in mergekit
 Thresholds = tuple[float, ...] | None  # one per expert; None keeps everything
 
 
@@ -35,11 +37,49 @@ def kept(deltas: Tensor, thresholds: Thresholds) -> Tensor:
 
 def kept_of_tensor(deltas: Tensor, density: float) -> Tensor:
     """Keep the ⌊density·n⌋ largest |τ| (at least one) of one tensor, for each expert; equal ones together."""
+    return kept_largest(deltas, max(1, int(density * deltas[0].numel())))
+
+
+def kept_largest(deltas: Tensor, wanted: int) -> Tensor:
+    """Keep the `wanted` largest |τ| of one tensor, for each expert; equal ones together."""
     count = deltas[0].numel()
-    wanted = max(1, int(density * count))
     if wanted >= count:
         return deltas
-    return kept(deltas, tuple(kth_magnitudes(lambda: (deltas,), [count - wanted + 1] * len(deltas))))
+    return kept(deltas, tuple(kth_of_rows(deltas.abs(), [count - wanted + 1] * len(deltas))))
+
+
+def between(deltas: Tensor, density: float, top: float, variant: Variant = "paper") -> Tensor:
+    """Leave out the ⌊top·n⌋ largest |τ| of one tensor and keep the next ⌊density·n⌋; equal ones together.
+
+    Fewer are left out before fewer than that are kept. At least one is kept; as in mergekit, none where
+    ⌊density·n⌋ is 0.
+    """
+    count = deltas[0].numel()
+    if variant == "mergekit" and int(density * count) == 0:
+        return torch.zeros_like(deltas)
+    first, last = ranks_between(count, density, top)
+    size = deltas.abs()
+    low = by_expert(kth_of_rows(size, [first] * len(deltas)), deltas)
+    high = by_expert(kth_of_rows(size, [last] * len(deltas)), deltas)
+    return deltas * ((size >= low) & (size <= high))
+
+
+def ranks_between(count: int, density: float, top: float) -> tuple[int, int]:
+    """Return the first and last rank kept of `count` numbers, from 1 = smallest; at least one is kept."""
+    wanted = min(count, max(1, int(density * count)))
+    last = max(wanted, count - int(top * count))
+    return last - wanted + 1, last
+
+
+def same_strength(changes: Tensor, before: Tensor) -> Tensor:
+    """Scale each expert's changes (T, *shape) so that Σ|·| is that of `before`; nothing left stays nothing."""
+    have, want = _strengths(changes), _strengths(before)
+    factors = torch.where((have < FAINT) | (want < FAINT), 1.0, want / have.clamp_min(FAINT))
+    return changes * factors.to(changes.dtype).view(-1, *[1] * (changes.dim() - 1))
+
+
+def _strengths(deltas: Tensor) -> Tensor:
+    return deltas.reshape(len(deltas), -1).abs().sum(1, dtype=torch.float64)
 
 
 def by_expert(values: Iterable[float], deltas: Tensor) -> Tensor:

@@ -108,6 +108,18 @@ def write(
     return digest.hexdigest()
 
 
+def write_bytes(path: Path, data: bytes) -> str:
+    """Write a small file atomically and return its SHA-256 (hex)."""
+    with atomic(path) as file:
+        file.write(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_text(path: Path, text: str) -> str:
+    """Write a text file atomically, UTF-8, and return its SHA-256 (hex)."""
+    return write_bytes(path, text.encode())
+
+
 def _header(plan: Sequence[Slot], metadata: Mapping[str, str]) -> bytes:
     """Build the safetensors header: 8-byte length, then JSON padded with spaces to a multiple of 8."""
     entries: dict[str, object] = {}

@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
-from merging.linalg import kth_magnitudes
 from merging.method import Linearity, Method, Paper
 from merging.setting import Choice, Range
-from merging.trim import by_expert
+from merging.trim import between, ranks_between
+from merging.variant import Variant
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class Breadcrumbs(Method):
     scope: Annotated[
         Literal["tensor", "row"], Choice("Where the shares are counted: the whole tensor, or each row.")
     ] = "tensor"
+    variant: Annotated[
+        Variant, Choice("mergekit: over the whole tensor, and nothing is kept where the share is less than one entry.")
+    ] = "paper"
 
     def default(self, experts: int) -> float:
         """Return 0.4, as in the authors' example."""
@@ -43,19 +46,9 @@ class Breadcrumbs(Method):
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Keep the changes between the two thresholds."""
+        if self.variant == "mergekit" or self.scope == "tensor" or deltas.dim() == 1:
+            return between(deltas, self.density, self.top, self.variant)
+        first, last = ranks_between(deltas.shape[-1], self.density, self.top)
         size = deltas.abs()
-        if self.scope == "row" and deltas.dim() > 1:
-            first, last = self._ranks(deltas.shape[-1])
-            ranked = size.sort(-1).values
-            low, high = ranked[..., first - 1 : first], ranked[..., last - 1 : last]
-        else:
-            first, last = self._ranks(deltas[0].numel())
-            low = by_expert(kth_magnitudes(lambda: (deltas,), [first] * len(deltas)), deltas)
-            high = by_expert(kth_magnitudes(lambda: (deltas,), [last] * len(deltas)), deltas)
-        return deltas * ((size >= low) & (size <= high))
-
-    def _ranks(self, count: int) -> tuple[int, int]:
-        """Return the first and last rank kept, from 1 = smallest; fewer are left out before none is kept."""
-        wanted = min(count, max(1, int(self.density * count)))
-        last = max(wanted, count - int(self.top * count))
-        return last - wanted + 1, last
+        ranked = size.sort(-1).values
+        return deltas * ((size >= ranked[..., first - 1 : first]) & (size <= ranked[..., last - 1 : last]))

@@ -1,23 +1,26 @@
 """Consensus task arithmetic: keep the weights that matter to several experts."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
 from merging.method import Linearity, Method, Paper
-from merging.setting import Range
+from merging.methods.ties import Ties
+from merging.setting import Choice, Range
+from merging.task_vector import TaskVectors
 
 PUBLISHED = 0.3
 
 
 @dataclass(frozen=True)
 class Consensus(Method):
-    """Consensus task arithmetic with TALL masks (Wang et al., arXiv 2405.07813).
+    """Consensus task arithmetic and TIES with TALL masks (Wang et al., arXiv 2405.07813).
 
     τ_sum = Σ τ_t, mask m_t = [|τ_t| > λ |τ_sum − τ_t|], m = [Σ_t m_t ≥ k], merged = base + Σ c_t m ⊙ τ_t. The
     masks are computed at equal coefficients. With fewer than k experts, k is their number. The authors pick
-    λ per task on validation data; here it is one setting.
+    λ per task on validation data; here it is one setting. `on: ties`: τ_sum is the TIES merge with sums of
+    agreeing entries, and it is what the mask is put on, merged = base + Σ c_t m ⊙ [agrees] τ̂_t.
     """
 
     name: ClassVar[str] = "consensus"
@@ -34,14 +37,27 @@ class Consensus(Method):
     threshold: Annotated[
         float, Range(0.0, 2.0, "How large an expert's change must be against the others' to matter to it.")
     ] = 0.4
+    on: Annotated[
+        Literal["task_arithmetic", "ties"], Choice("What is masked: the sum of the changes, or TIES (with sums).")
+    ] = "task_arithmetic"
+    density: Annotated[float, Range(0.001, 1.0, "With TIES: share of each expert's changes that is kept.")] = 0.2
     agree: Annotated[int, Range(0, 20, "To how many experts a weight must matter to be kept.")] = 2
 
     def default(self, experts: int) -> float:
         """Return 0.3 as for task arithmetic with 8 tasks, or 1/T where that is more."""
         return max(PUBLISHED, 1.0 / experts)
 
+    def survey(self, vectors: TaskVectors) -> object | None:
+        """Return the trim of TIES, where the merge to be masked is TIES."""
+        return self._ties.survey(vectors) if self.on == "ties" else None
+
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Apply the consensus mask."""
-        others = (deltas.sum(0) - deltas).abs_()
+        changes = self._ties.prepare_tensor(name, deltas, survey) if self.on == "ties" else deltas
+        others = (changes.sum(0) - deltas).abs_()
         matters = deltas.abs() > others.mul_(self.threshold)
-        return deltas * (matters.sum(0) >= min(self.agree, len(deltas)))
+        return changes * (matters.sum(0) >= min(self.agree, len(deltas)))
+
+    @property
+    def _ties(self) -> Ties:
+        return Ties(density=self.density, merge="sum")

@@ -5,10 +5,11 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from merging import draws
+from merging.dropping import VARIANT_HELP, dropped
 from merging.method import Linearity, Method, Paper
-from merging.setting import Range
+from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
+from merging.variant import Variant
 
 PUBLISHED = 0.3
 
@@ -19,6 +20,7 @@ class DareLinear(Method):
 
     τ̃_t = m_t ⊙ τ_t / (1 − p), m_t ~ Bernoulli(1 − p) for each weight; merged = base + Σ c_t τ̃_t. With the
     seed fixed this is linear. The mask depends on seed, expert name, tensor name and place only.
+    `variant: mergekit` does not divide by 1 − p: each tensor is scaled so that Σ|τ̃_t| = Σ|τ_t|.
     """
 
     name: ClassVar[str] = "dare_linear"
@@ -33,6 +35,7 @@ class DareLinear(Method):
     )
 
     drop: Annotated[float, Range(0.0, 0.99, "Share of each expert's changes that is dropped at random.")] = 0.5
+    variant: Annotated[Variant, Choice(VARIANT_HELP)] = "paper"
     seed: Annotated[int, Range(0, 2**31 - 1, "Which changes are dropped.")] = 0
 
     def default(self, experts: int) -> float:
@@ -47,7 +50,4 @@ class DareLinear(Method):
         """Drop and rescale."""
         if not isinstance(survey, tuple):
             raise TypeError("DARE needs the experts' names")
-        if self.drop == 0.0:
-            return deltas
-        keep = draws.rows(self.seed, survey, name, deltas) >= self.drop
-        return deltas.mul_(keep).div_(1.0 - self.drop)
+        return dropped(deltas, survey, name, self.drop, self.seed, self.variant)

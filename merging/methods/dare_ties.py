@@ -5,11 +5,13 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from merging import draws, election, trim
+from merging import election, trim
+from merging.dropping import VARIANT_HELP, dropped
 from merging.election import MERGE_HELP, Merge
 from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
+from merging.variant import Variant
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class DareTies(Method):
 
     τ̃_t = m_t ⊙ τ_t / (1 − p) as in DARE; then trim to the `density` largest over the whole model (1 = no
     trim), elect and average as in TIES. Frozen and exact forms as in TIES; masks as in DARE.
+    `variant: mergekit` keeps the strength Σ|τ_t| of each tensor instead of dividing by 1 − p, does not trim
+    (`density` has no effect) and takes + for a sum of 0; its default is `merge: sum`.
     """
 
     name: ClassVar[str] = "dare_ties"
@@ -45,17 +49,21 @@ class DareTies(Method):
     drop: Annotated[float, Range(0.0, 0.99, "Share of each expert's changes that is dropped at random.")] = 0.5
     density: Annotated[float, Range(0.001, 1.0, "Share that the trim keeps, dropped ones counted.")] = 0.2
     merge: Annotated[Merge, Choice(MERGE_HELP)] = "mean"
+    variant: Annotated[Variant, Choice(f"{VARIANT_HELP} mergekit does not trim.")] = "paper"
     seed: Annotated[int, Range(0, 2**31 - 1, "Which changes are dropped.")] = 0
 
     def survey(self, vectors: TaskVectors) -> Survey:
         """Find the trim thresholds after the drop, and the majority sign."""
         names, total = vectors.names, vectors.layout.parameters
 
-        def dropped(name: str, deltas: Tensor) -> Tensor:
+        if self.variant == "mergekit":
+            return Survey(names, None, 1.0)
+
+        def changed(name: str, deltas: Tensor) -> Tensor:
             return self._dropped(names, name, deltas)
 
-        thresholds = trim.whole_model(vectors, total - int(total * self.density), dropped)
-        count = sum(election.votes(trim.kept(dropped(name, deltas), thresholds)) for name, deltas in vectors.each())
+        thresholds = trim.whole_model(vectors, total - int(total * self.density), changed)
+        count = sum(election.votes(trim.kept(changed(name, deltas), thresholds)) for name, deltas in vectors.each())
         return Survey(names, thresholds, float((count > 0) - (count < 0)))
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
@@ -76,7 +84,4 @@ class DareTies(Method):
         return trim.kept(self._dropped(survey.names, name, deltas), survey.thresholds), survey.majority
 
     def _dropped(self, names: tuple[str, ...], name: str, deltas: Tensor) -> Tensor:
-        if self.drop == 0.0:
-            return deltas
-        keep = draws.rows(self.seed, names, name, deltas) >= self.drop
-        return deltas * keep / (1.0 - self.drop)
+        return dropped(deltas, names, name, self.drop, self.seed, self.variant)

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from merging import election
 from merging.election import MERGE_HELP, Merge
-from merging.magprune import HELP_DENSITY, HELP_EPSILON, HELP_SEED, magprune
+from merging.magprune import HELP_DENSITY, HELP_EPSILON, HELP_SEED, HELP_VARIANT, magprune
 from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
+from merging.variant import Variant
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Della(Method):
     """DELLA-Merging (Deep, Bhardwaj, Poria, arXiv 2406.11617).
 
     MagPrune (`merging.magprune`), then election and mean of the agreeing entries as in TIES; a sum of exactly
-    0 counts as +. Frozen and exact forms as in TIES.
+    0 counts as +. Frozen and exact forms as in TIES. mergekit's defaults are `merge: weighted`, ε 0.15.
     """
 
     name: ClassVar[str] = "della"
@@ -38,6 +39,7 @@ class Della(Method):
     epsilon: Annotated[float, Range(0.0, 0.4, HELP_EPSILON)] = 0.07
     merge: Annotated[Merge, Choice(MERGE_HELP)] = "mean"
     seed: Annotated[int, Range(0, 2**31 - 1, HELP_SEED)] = 0
+    variant: Annotated[Variant, Choice(HELP_VARIANT)] = "paper"
 
     def default(self, experts: int) -> float:
         """Return 1.1, as published."""
@@ -60,4 +62,4 @@ class Della(Method):
     def _pruned(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         if not isinstance(survey, tuple):
             raise TypeError("DELLA needs the experts' names")
-        return magprune(deltas, survey, name, self.density, self.epsilon, self.seed)
+        return magprune(deltas, survey, name, self.density, self.epsilon, self.seed, self.variant)

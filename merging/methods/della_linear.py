@@ -5,10 +5,11 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from merging.magprune import HELP_DENSITY, HELP_EPSILON, HELP_SEED, magprune
+from merging.magprune import HELP_DENSITY, HELP_EPSILON, HELP_SEED, HELP_VARIANT, magprune
 from merging.method import Linearity, Method, Paper
-from merging.setting import Range
+from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
+from merging.variant import Variant
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class DellaLinear(Method):
     density: Annotated[float, Range(0.05, 1.0, HELP_DENSITY)] = 0.7
     epsilon: Annotated[float, Range(0.0, 0.4, HELP_EPSILON)] = 0.07
     seed: Annotated[int, Range(0, 2**31 - 1, HELP_SEED)] = 0
+    variant: Annotated[Variant, Choice(HELP_VARIANT)] = "paper"
 
     def default(self, experts: int) -> float:
         """Return 1/T: the mean."""
@@ -45,4 +47,4 @@ class DellaLinear(Method):
         """Prune and rescale."""
         if not isinstance(survey, tuple):
             raise TypeError("DELLA needs the experts' names")
-        return magprune(deltas, survey, name, self.density, self.epsilon, self.seed)
+        return magprune(deltas, survey, name, self.density, self.epsilon, self.seed, self.variant)

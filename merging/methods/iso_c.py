@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import torch
 from torch import Tensor
 
 from merging.linalg import isotropic
-from merging.matrices import row_blocks
+from merging.matrices import merge_by_matrix
 from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Choice
-from merging.trim import by_expert
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,9 @@ class IsoC(Method):
         self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
     ) -> Tensor:
         """Return base + σ̄ U Vᵀ of the weighted sum."""
-        total = (deltas * by_expert(coefficients.tolist(), deltas)).sum(0)
-        blocks = row_blocks(name, tuple(base.shape), self.split_qkv)
-        if not blocks:
-            return base + total / len(deltas)
-        found = torch.zeros_like(total)
-        for block in blocks:
-            if bool(total[block].any()):
-                found[block] = isotropic(total[block])
-        return base + found
+        return base + merge_by_matrix(name, deltas, coefficients, self.split_qkv, _isotropic)
+
+
+def _isotropic(deltas: Tensor, weights: Tensor) -> Tensor:
+    total = (deltas * weights).sum(0)
+    return isotropic(total) if bool(total.any()) else total

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from merging.method import Linearity, Method, Paper
-from merging.setting import Range
+from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
 from merging.trim import by_expert
+from merging.variant import Variant
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,9 @@ class Ram(Method):
     """Reinforced Agent Merging, RAM and RAM+ (Yuan et al., arXiv 2601.13572).
 
     m_t = [|τ_t| > ε], n = Σ m_t. merged = base + Σ c_t m_t τ_t · (1/n where n ≥ 2; κ_t where n = 1), with
-    κ_t = 1 + (R − 1) min(1, shared_t / unique_t) counted over the whole model; R = 1 is RAM, R = 1.2 RAM+. An
+    κ_t = 1 + (R − 1) min(cap, shared_t / unique_t) counted over the whole model; R = 1 is RAM, R = 1.2 RAM+. An
     expert that has nothing of its own has κ_t = 1. Where all weights of all experts moved, it is the mean.
+    mergekit's `ramplus_tl` is `variant: mergekit` with reward 1.1 and cap 0.2 (its r + 1 and alpha).
     """
 
     name: ClassVar[str] = "ram"
@@ -32,25 +34,37 @@ class Ram(Method):
 
     epsilon: Annotated[float, Range(0.0, 0.1, "Smaller changes than this count as none.")] = 1e-5
     reward: Annotated[float, Range(1.0, 2.0, "How far changes of one expert alone are enlarged.")] = 1.0
+    cap: Annotated[float, Range(0.0, 1.0, "The largest share / alone ratio that counts for the reward.")] = 1.0
+    variant: Annotated[Variant, Choice("paper: counted over the whole model; mergekit: tensor by tensor.")] = "paper"
 
     def survey(self, vectors: TaskVectors) -> tuple[float, ...]:
-        """Return κ_t of every expert."""
+        """Return κ_t of every expert, counted over the whole model."""
+        if self.variant == "mergekit":
+            return ()
         count = len(vectors.names)
-        shared, unique = torch.zeros(count), torch.zeros(count)
-        shared, unique = shared.to(torch.int64), unique.to(torch.int64)
+        shared, unique = torch.zeros(count, dtype=torch.int64), torch.zeros(count, dtype=torch.int64)
         for _, deltas in vectors.each():
-            moved = deltas.abs() > self.epsilon
-            together = moved.sum(0)
-            shared += (moved & (together > 1)).reshape(count, -1).sum(1)
-            unique += (moved & (together == 1)).reshape(count, -1).sum(1)
-        ratios = [s / u if u else 0.0 for s, u in zip(shared.tolist(), unique.tolist(), strict=True)]
-        return tuple(1.0 + (self.reward - 1.0) * min(1.0, ratio) for ratio in ratios)
+            more, own = _counts(deltas.abs() > self.epsilon)
+            shared += more
+            unique += own
+        return self._factors(shared, unique)
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Divide shared changes, enlarge changes of one expert alone."""
         if not isinstance(survey, tuple):
             raise TypeError("RAM needs its factors")
         moved = deltas.abs() > self.epsilon
+        factors = self._factors(*_counts(moved)) if self.variant == "mergekit" else survey
         together = moved.sum(0)
-        factors = torch.where(together > 1, 1.0 / together.clamp_min(1), by_expert(survey, deltas))
-        return deltas * moved * factors
+        return deltas * moved * torch.where(together > 1, 1.0 / together.clamp_min(1), by_expert(factors, deltas))
+
+    def _factors(self, shared: Tensor, unique: Tensor) -> tuple[float, ...]:
+        ratios = [s / u if u else 0.0 for s, u in zip(shared.tolist(), unique.tolist(), strict=True)]
+        return tuple(1.0 + (self.reward - 1.0) * min(self.cap, ratio) for ratio in ratios)
+
+
+def _counts(moved: Tensor) -> tuple[Tensor, Tensor]:
+    """Count, for each expert, the weights that it moved with others and alone."""
+    together = moved.sum(0)
+    shared, unique = (moved & (together > 1)), (moved & (together == 1))
+    return shared.reshape(len(moved), -1).sum(1).cpu(), unique.reshape(len(moved), -1).sum(1).cpu()

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from merging.linalg import RELATIVE, polar, thin_svd
+from merging.linalg import leading, polar
 from merging.matrices import by_matrix
 from merging.method import Linearity, Method, Paper
 from merging.setting import Choice, Range
@@ -50,7 +50,7 @@ class TsvM(Method):
         count, rows, columns = deltas.shape
         most = max(1, int(self.rank * min(rows, columns) / count))
         active = [number for number in range(count) if bool(deltas[number].any())]
-        parts = [_leading(deltas[number], most) for number in active]
+        parts = [leading(deltas[number], most) for number in active]
         left = polar(torch.cat([u for u, _, _ in parts], dim=1))
         right = polar(torch.cat([v for _, _, v in parts], dim=1))
         found = torch.zeros_like(deltas)
@@ -60,10 +60,3 @@ class TsvM(Method):
             found[number] = (left[:, own] * strength) @ right[:, own].T
             start = own.stop
         return found
-
-
-def _leading(matrix: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return U (m, k), S (k,), V (n, k) of the leading singular values, at most `most`, that are not zero."""
-    u, s, vt = thin_svd(matrix)
-    kept = min(most, int((s > RELATIVE * s[0]).sum()))
-    return u[:, :kept], s[:kept], vt[:kept].T

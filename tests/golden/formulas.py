@@ -46,40 +46,6 @@ def by_block(
     return found
 
 
-def tsv_m(data: Data, weights: Weights) -> State:
-    """arXiv 2412.00081: polar factors of the concatenated leading singular vectors."""
-
-    def rule(parts: list[np.ndarray]) -> list[np.ndarray]:
-        k = min(parts[0].shape) // len(parts)
-        svds = [np.linalg.svd(part, full_matrices=False) for part in parts]
-        left = polar(np.hstack([u[:, :k] for u, _, _ in svds]))
-        right = polar(np.hstack([vt[:k].T for _, _, vt in svds]))
-        return [
-            left[:, t * k : t * k + k] @ np.diag(svds[t][1][:k]) @ right[:, t * k : t * k + k].T
-            for t in range(len(parts))
-        ]
-
-    return per_tensor(data, weights, lambda name, parts: by_block(name, parts, rule))
-
-
-def polar(matrix: np.ndarray) -> np.ndarray:
-    values, vectors = np.linalg.eigh(matrix.T @ matrix)
-    return matrix @ vectors @ np.diag(values**-0.5) @ vectors.T
-
-
-def iso_c(data: Data, weights: Weights) -> State:
-    """arXiv 2502.04959: mean singular value times U Vᵀ of the weighted sum."""
-    found = {}
-    for name, parts in taus(data, weights).items():
-        total = np.asarray(sum(c * part for c, part in zip(weights.values(), parts, strict=True)))
-        change = total / len(parts)
-        for block in blocks(name, total):
-            u, s, vt = np.linalg.svd(total[block], full_matrices=False)
-            change[block] = s.mean() * u @ vt
-        found[name] = data["base"][name] + change
-    return found
-
-
 def breadcrumbs(data: Data, weights: Weights) -> State:
     """arXiv 2312.06795 along the last dimension, density 0.5, top 0.3, at least one entry."""
 
@@ -179,33 +145,6 @@ def dare_linear(data: Data, weights: Weights) -> State:
     return per_tensor(data, weights, lambda name, _: dropped[name])
 
 
-def election(parts: list[np.ndarray], majority: float) -> list[np.ndarray]:
-    sign = np.sign(np.asarray(sum(parts)))
-    sign = np.where(sign == 0, majority, sign)
-    agree = [part * sign > 0 for part in parts]
-    count = np.maximum(sum(a.astype(int) for a in agree), 1)
-    return [part * a / count for part, a in zip(parts, agree, strict=True)]
-
-
-def dare_ties(data: Data, weights: Weights) -> State:
-    """DARE with drop 0.4 and seed 3, then TIES with 30 % of the whole model, elected with the weights."""
-    dropped = dare(data, weights, 0.4, 3)
-    total = sum(parts[0].size for parts in dropped.values())
-    kept = {}
-    for name, parts in dropped.items():
-        kept[name] = []
-        for t, part in enumerate(parts):
-            everything = np.sort(np.concatenate([np.abs(p[t]).reshape(-1) for p in dropped.values()]))
-            threshold = everything[total - int(total * 0.3) - 1]
-            kept[name].append(np.where(np.abs(part) >= threshold - 1e-9, part, 0.0))
-    votes = sum(np.sign(np.asarray(sum(parts))).sum() for parts in kept.values())
-    found = {}
-    for name, parts in kept.items():
-        weighted = [c * part for c, part in zip(weights.values(), parts, strict=True)]
-        found[name] = data["base"][name] + sum(election(weighted, float(np.sign(votes))))
-    return found
-
-
 def magprune(data: Data, weights: Weights) -> dict[str, list[np.ndarray]]:
     """arXiv 2406.11617 §MagPrune with density 0.6, ε 0.2 and seed 5."""
     found: dict[str, list[np.ndarray]] = {}
@@ -230,11 +169,6 @@ def della_linear(data: Data, weights: Weights) -> State:
     return per_tensor(data, weights, lambda name, _: pruned[name])
 
 
-def della(data: Data, weights: Weights) -> State:
-    pruned = magprune(data, weights)
-    return per_tensor(data, weights, lambda name, _: election(pruned[name], 1.0))
-
-
 def consensus(data: Data, weights: Weights) -> State:
     """arXiv 2405.07813 with λ = 0.5 and k = 2."""
 
@@ -248,12 +182,14 @@ def consensus(data: Data, weights: Weights) -> State:
 
 def lines(data: Data, weights: Weights) -> State:
     """arXiv 2410.17146 with α = 1/T and β = 0.5; layers 0, 1, 2 have depth 0, 1/2, 1."""
-    depth = {"layers.0": 0.0, "layers.1": 0.5, "layers.2": 1.0}
 
     def rule(name: str, parts: list[np.ndarray]) -> list[np.ndarray]:
-        return [part * (1 / len(parts) + 0.5 * depth.get(name[:8], 0.0)) for part in parts]
+        return [part * (1 / len(parts) + 0.5 * DEPTH.get(name[:8], 0.0)) for part in parts]
 
     return per_tensor(data, weights, rule)
+
+
+DEPTH = {"layers.0": 0.0, "layers.1": 0.5, "layers.2": 1.0}
 
 
 def localize_and_stitch(data: Data, weights: Weights) -> State:
@@ -285,93 +221,12 @@ def delta_weighted(data: Data, weights: Weights) -> State:
     return per_tensor(data, weights, rule)
 
 
-def spectral(data: Data, weights: Weights, strength: Callable[[np.ndarray], np.ndarray]) -> State:
-    """arXiv 2606.07289: M = M0 (I − V f Vᵀ) + D V (f/λ) Vᵀ with M0 = Σ c τ, D = Σ c τ τᵀ τ / ‖τ‖²."""
-    found = {}
-    for name, parts in taus(data, weights).items():
-        cs = list(weights.values())
-        change = np.asarray(sum(c * part for c, part in zip(cs, parts, strict=True))) / len(parts)
-        for block in blocks(name, parts[0]):
-            own = [part[block] for part in parts]
-            gram = sum(part.T @ part / np.sum(part**2) for part in own)
-            values, vectors = np.linalg.eigh(gram)
-            values = np.maximum(values, 1e-8)
-            f = strength(values)
-            first = sum(c * part for c, part in zip(cs, own, strict=True))
-            pull = sum(c * part @ part.T @ part / np.sum(part**2) for c, part in zip(cs, own, strict=True))
-            size = len(values)
-            change[block] = first @ (np.eye(size) - vectors @ np.diag(f) @ vectors.T)
-            change[block] += pull @ vectors @ np.diag(f / values) @ vectors.T
-        found[name] = data["base"][name] + change
-    return found
-
-
-def swudi(data: Data, weights: Weights) -> State:
-    def strength(values: np.ndarray) -> np.ndarray:
-        kept = math.ceil(0.65 * len(values))
-        return np.where(np.arange(len(values)) >= len(values) - kept, 1 - np.exp(-values * 20.0), 0.0)
-
-    return spectral(data, weights, strength)
-
-
-def aswudi(data: Data, weights: Weights) -> State:
-    def strength(values: np.ndarray) -> np.ndarray:
-        kept = math.ceil(np.sqrt(values).sum() ** 2 / values.sum())
-        return (np.arange(len(values)) >= len(values) - kept).astype(float)
-
-    return spectral(data, weights, strength)
-
-
-def opcm(data: Data, weights: Weights) -> State:
-    """arXiv 2501.09522 step by step, rescaled after each expert; weights are all 1 (published)."""
-    parts = taus(data, weights)
-    norms = [math.sqrt(sum(float((ps[t] ** 2).sum()) for ps in parts.values())) for t in range(len(weights))]
-    merged = {name: ps[0].copy() for name, ps in parts.items()}
-    previous = 1.0
-    for t in range(1, len(weights)):
-        for name, ps in parts.items():
-            task = ps[t].copy()
-            for block in blocks(name, task):
-                u, s, vt = np.linalg.svd(merged[name][block], full_matrices=True)
-                inner = u.T @ task[block] @ vt.T
-                np.fill_diagonal(inner, 0.0)
-                leading = int(np.argmax(np.cumsum(s) / s.sum() > 0.5))
-                inner[:leading, :leading] = 0.0
-                task[block] = u @ inner @ vt
-            merged[name] = previous * merged[name] + task
-        length = math.sqrt(sum(float((m**2).sum()) for m in merged.values()))
-        previous = length / float(np.mean(norms[: t + 1]))
-        merged = {name: m / previous for name, m in merged.items()}
-    return {name: data["base"][name] + m for name, m in merged.items()}
-
-
-def star(data: Data, weights: Weights) -> State:
-    """arXiv 2502.10339 with 40 % of Σσ."""
-
-    def rule(name: str, parts: list[np.ndarray]) -> list[np.ndarray]:
-        found = [part.copy() for part in parts]
-        for block in blocks(name, parts[0]):
-            for target in found:
-                u, s, vt = np.linalg.svd(target[block], full_matrices=False)
-                rank = int(np.argmax(np.cumsum(s) >= 0.4 * s.sum())) + 1
-                target[block] = u[:, :rank] @ np.diag(s[:rank] * s.sum() / s[:rank].sum()) @ vt[:rank]
-        return found
-
-    return per_tensor(data, weights, rule)
-
-
 def cases() -> Iterator[tuple[str, dict[str, object], Weights, Callable[[Data, Weights], State]]]:
     """Go through (method, settings, coefficients, formula)."""
-    some, ones = {"a": 0.3, "b": 0.5, "c": 0.8}, {"a": 1.0, "b": 1.0, "c": 1.0}
+    some = {"a": 0.3, "b": 0.5, "c": 0.8}
     yield "dare_linear", {"drop": 0.4, "seed": 3}, some, dare_linear
-    yield "dare_ties", {"drop": 0.4, "density": 0.3, "seed": 3, "exact": True}, some, dare_ties
     yield "della_linear", {"density": 0.6, "epsilon": 0.2, "seed": 5}, some, della_linear
-    yield "della", {"density": 0.6, "epsilon": 0.2, "seed": 5}, some, della
     yield "consensus", {"threshold": 0.5}, some, consensus
     yield "lines", {"beta": 0.5}, some, lines
     yield "localize_and_stitch", {"density": 0.25}, some, localize_and_stitch
     yield "delta_weighted", {"power": 2.0}, some, delta_weighted
-    yield "swudi", {"time": 20.0}, some, swudi
-    yield "aswudi", {}, some, aswudi
-    yield "opcm", {}, ones, opcm
-    yield "star", {}, some, star

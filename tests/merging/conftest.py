@@ -1,12 +1,15 @@
 """Small real checkpoints for the merging tests."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from merging import Checkpoint, reference, write
@@ -94,3 +97,60 @@ def golden_family(tmp_path_factory: pytest.TempPathFactory) -> Family:
         write(folder / f"{name}.safetensors", state, {})
         found.append(reference(name, folder / f"{name}.safetensors"))
     return Family(folder, found[0], tuple(found[1:]))
+
+
+def llama_shapes(config: Mapping[str, int], layers: int) -> dict[str, tuple[int, ...]]:
+    """Give the tensors of a Llama, sorted by name."""
+    width, inner, words = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
+    narrow = width // config["num_attention_heads"] * config["num_key_value_heads"]
+    found = {"lm_head.weight": (words, width), "model.embed_tokens.weight": (words, width)}
+    for layer in range(layers):
+        place = f"model.layers.{layer}"
+        found |= {f"{place}.{name}.weight": (width,) for name in ("input_layernorm", "post_attention_layernorm")}
+        found |= {f"{place}.self_attn.{name}_proj.weight": (width, width) for name in "qo"}
+        found |= {f"{place}.self_attn.{name}_proj.weight": (narrow, width) for name in "kv"}
+        found |= {f"{place}.mlp.{name}_proj.weight": (inner, width) for name in ("gate", "up")}
+        found[f"{place}.mlp.down_proj.weight"] = (width, inner)
+    return dict(sorted({**found, "model.norm.weight": (width,)}.items()))
+
+
+@pytest.fixture(scope="session")
+def llama_facts() -> Callable[[str], dict[str, str]]:
+    """Give the provenance of a golden file of mergekit."""
+
+    def get(name: str) -> dict[str, str]:
+        with safe_open(GOLDEN / f"mergekit_{name}.safetensors", "pt") as opened:
+            return dict(opened.metadata())
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def llama_state(llama_facts) -> Callable[[Tensor, int], dict[str, Tensor]]:
+    """Cut the flat tensor of a golden file into the tensors of a Llama."""
+    config = json.loads(llama_facts("models")["config"])
+
+    def get(flat: Tensor, layers: int) -> dict[str, Tensor]:
+        wanted = llama_shapes(config, layers)
+        parts = torch.split(flat, [math.prod(shape) for shape in wanted.values()])
+        return {name: part.view(shape) for part, (name, shape) in zip(parts, wanted.items(), strict=True)}
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def llamas(tmp_path_factory: pytest.TempPathFactory, llama_facts, llama_state) -> Path:
+    """Write the four tiny Llamas and the adapter that mergekit merged: base, a, b, c, lora."""
+    folder = tmp_path_factory.mktemp("llamas")
+    known = llama_facts("models")
+    config = json.loads(known["config"])
+    held = load_file(GOLDEN / "mergekit_models.safetensors")
+    for who in ("base", "a", "b", "c"):
+        write(folder / who / "model.safetensors", llama_state(held[who], config["num_hidden_layers"]), {"format": "pt"})
+        more = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "dtype": "float32", **config}
+        (folder / who / "config.json").write_text(json.dumps(more))
+        (folder / who / "tokenizer.json").write_text('{"model": {"vocab": {"a": 0, "b": 1}}, "added_tokens": []}')
+    factors = {key.removeprefix("lora/"): tensor for key, tensor in held.items() if key.startswith("lora/")}
+    write(folder / "lora" / "adapter_model.safetensors", factors, {"format": "pt"})
+    (folder / "lora" / "adapter_config.json").write_text(known["adapter"])
+    return folder

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merging.draws import uniform
-from merging.linalg import gram_matrix, isotropic, kth_magnitudes, kth_values, polar, thin_svd
+from merging.linalg import gram_matrix, isotropic, kth_magnitudes, kth_of_rows, kth_values, leading, polar, thin_svd
 
 numbers = st.lists(
     st.floats(-3.0, 3.0, width=32) | st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-30]), min_size=1, max_size=60
@@ -26,6 +26,20 @@ def test_many_vectors_have_their_own_ranks() -> None:
     found = kth_values(lambda: torch.split(rows, 777, dim=1), [1, 2500, 5000])
     ranked = rows.sort(dim=1).values
     assert found == [float(ranked[0, 0]), float(ranked[1, 2499]), float(ranked[2, 4999])]
+
+
+def test_rows_in_memory_give_the_same_ranks_short_or_long() -> None:
+    for length in (1000, 40000):
+        rows = torch.randn(2, length, generator=torch.Generator().manual_seed(length))
+        ranks = [7, length - 3]
+        assert kth_of_rows(rows, ranks) == kth_values(lambda rows=rows: [rows], ranks)
+
+
+def test_leading_singular_vectors_leave_rounding_errors_out() -> None:
+    matrix = torch.outer(torch.tensor([3.0, 4.0]), torch.tensor([1.0, 0.0, 0.0]))
+    matrix[0, 1] = 1e-6
+    assert [len(leading(matrix, most)[1]) for most in (0, 1, 2)] == [0, 1, 1]
+    assert len(leading(1e-6 * matrix, 2, against=10.0)[1]) == 0
 
 
 def test_polar_of_a_rank_deficient_matrix_is_a_partial_isometry() -> None:

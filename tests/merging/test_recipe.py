@@ -21,10 +21,7 @@ from merging import (
     reference,
 )
 from merging.__main__ import run
-from merging.mergekit import from_mergekit, is_mergekit
-from merging.recipe import read_yaml
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 ROOT = Path(__file__).parents[2]
 
 
@@ -204,82 +201,3 @@ def test_a_failure_while_running_is_exit_code_1(project: Path, capsys) -> None:
     (project / "file").write_text("x")
     assert run([str(project / "recipe.yaml"), str(project / "file" / "out.safetensors")]) == 1
     assert capsys.readouterr().err.startswith("The merge failed: ")
-
-
-MERGEKIT = {
-    "linear": ("weighted_average", 0, "", ""),
-    "task_arithmetic": ("task_arithmetic", 0, "", ""),
-    "ties": ("ties", 1, ", density: 0.5", "parameters: {normalize: true, lambda: 1.0, int8_mask: false}\n"),
-}
-
-
-@pytest.mark.parametrize("name", MERGEKIT)
-def test_mergekit_yaml_gives_what_mergekit_gives(name: str, golden_family) -> None:
-    ours, number, more, shared = MERGEKIT[name]
-    rows = "".join(
-        f"  - model: {who}.safetensors\n    parameters: {{weight: {weight}{more}}}\n"
-        for who, weight in (("a", 0.3), ("b", 0.5), ("c", 0.8))
-    )
-    text = f"merge_method: {name}\nbase_model: base.safetensors\n{shared}dtype: float32\nmodels:\n{rows}"
-    recipe = from_mergekit(read_yaml(text))
-    out = golden_family.folder / f"{name}.safetensors"
-    merge(recipe, golden_family.folder, out)
-    golden = json.loads((GOLDEN / f"{ours}.json").read_text(encoding="utf-8"))["cases"][number]
-    assert golden["source"].startswith("mergekit")
-    for key, tensor in load_file(out).items():
-        torch.testing.assert_close(tensor, torch.tensor(golden["expected"][key]), rtol=0, atol=2e-6)
-
-
-TIES = """\
-merge_method: ties
-base_model: base
-models:
-  - {model: base}
-  - {model: x/one, parameters: {weight: 0.5, density: 0.4}}
-  - {model: y/one, parameters: {weight: 0.7}}
-parameters: {normalize: false, lambda: 0.5, density: 0.4}
-dtype: float32
-out_dtype: bfloat16
-"""
-
-
-def test_mergekit_ties_is_said_in_full() -> None:
-    data = read_yaml(TIES)
-    assert is_mergekit(data) and not is_mergekit(read_yaml(RECIPE))
-    recipe = from_mergekit(data)
-    assert recipe.settings == {"density": 0.4, "variant": "mergekit", "merge": "sum", "scale": 0.5}
-    assert recipe.coefficients == {"one": 0.5, "one-2": 0.7} and recipe.exact and recipe.dtype == "bfloat16"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        ("density: 0.4}}", "densty: 0.4}}", ["'densty'", "'density'"]),
-        ("parameters: {norm", "paramters: {norm", ["'paramters'", "'parameters'"]),
-        ("merge_method: ties", "merge_method: tie", ["'tie'", "'ties'"]),
-        ("merge_method: ties", "merge_method: arcee_fusion", ["'arcee_fusion'"]),
-        ("base_model: base\n", "", ["base_model"]),
-        ("weight: 0.7", "weight: [0.1, 0.9]", ["weight of 'y/one'", "lists"]),
-        ("weight: 0.7", "density: 0.4", ["weight of 'y/one'", "missing"]),
-        ("weight: 0.7", "weight: 0.7, density: 0.9", ["different densities"]),
-        ("models:", "slices:", ["'slices'"]),
-        ("normalize: false", "normalize: 3", ["normalize", "3"]),
-        ("out_dtype: bfloat16", "out_dtype: int4", ["dtype", "int4"]),
-        ("out_dtype: bfloat16", "tokenizer_source: union", ["'tokenizer_source'"]),
-    ],
-)
-def test_mergekit_yaml_that_we_cannot_say_is_refused(old: str, new: str, words: list[str]) -> None:
-    text = message(lambda: from_mergekit(read_yaml(TIES.replace(old, new, 1))))
-    for word in words:
-        assert word in text, text
-
-
-def test_mergekit_linear_needs_no_base_and_task_arithmetic_takes_lambda() -> None:
-    models = "models:\n  - {model: a, parameters: {weight: 1}}\n  - {model: b, parameters: {weight: 3}}\n"
-    recipe = from_mergekit(read_yaml("merge_method: linear\n" + models))
-    assert recipe.base.path == "a" and recipe.coefficients == {"a": 1.0, "b": 3.0}
-    more = "base_model: z\nparameters: {lambda: 0.5, normalize: true}\n"
-    recipe = from_mergekit(read_yaml("merge_method: task_arithmetic\n" + models + more))
-    assert recipe.coefficients == {"a": 0.125, "b": 0.375}
-    unnormalised = "merge_method: linear\nparameters: {normalize: false}\n" + models
-    assert "task_arithmetic" in message(lambda: from_mergekit(read_yaml(unnormalised)))

@@ -37,6 +37,15 @@ def whole(checkpoint, base):
         ("della_linear", {"density": 1.0, "epsilon": 0.0}),
         ("breadcrumbs", {"density": 1.0, "top": 0.0}),
         ("consensus", {}),
+        ("consensus", {"on": "ties", "density": 1.0}),
+        ("breadcrumbs_ties", {"density": 1.0, "top": 0.0}),
+        ("dc_merge", {"keep": 1.0}),
+        ("knots", {"density": 1.0}),
+        ("lines_ties", {"density": 1.0, "beta": 0.0}),
+        ("nearswap", {"limit": 1.0}),
+        ("opt_merge", {}),
+        ("svc", {}),
+        ("wudi", {}),
         ("magmax", {}),
         ("emr_unified", {}),
         ("model_stock", {}),
@@ -79,6 +88,7 @@ def test_all_weight_on_one_expert_gives_it_back(name, families) -> None:
         ("ram", {"epsilon": 0.0}, 1 / 3),
         ("delta_weighted", {"power": 0.0}, 1 / 3),
         ("star", {"energy": 1.0}, 1.0),
+        ("nearswap", {"limit": 1.0}, 1.0),
         ("localize_and_stitch", {"density": 1.0}, 1 / 3),
     ],
 )
@@ -150,8 +160,11 @@ def test_the_mean_of_dare_over_seeds_is_task_arithmetic(families) -> None:
     half = dict.fromkeys(group.names, 0.5)
     wanted, _ = merged("task_arithmetic", {}, group.base, group.experts, half)
     total = torch.zeros_like(wanted)
-    for seed in range(200):
-        total += merged("dare_linear", {"drop": 0.5, "seed": seed}, group.base, group.experts, half)[0]
+    found = torch.empty_like(wanted)
+    with task_vectors(group.base, group.experts) as vectors:
+        for seed in range(200):
+            combine_into(found, prepare(method("dare_linear", {"drop": 0.5, "seed": seed}), vectors), half)
+            total += found
     spread = math.sqrt(0.02 * 0.25 * 2)  # of one draw: |τ| about 0.1, times 1/2, two experts
     assert (total / 200 - wanted).abs().max() < 6 * spread / math.sqrt(200)
 

@@ -1,0 +1,58 @@
+"""An adapter as an expert: the tensors of base + ΔW, and ΔW itself without the rounding of the base."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from merging.lora import Adapter, is_adapter, open_adapter
+from merging.tensors import Tensors, open_tensors
+
+
+class Adapted(Tensors):
+    """A base with an adapter on it: the names, shapes and dtypes of the base.
+
+    `get` gives float32 for adapted tensors, whatever the base's dtype: nothing is rounded before the merge.
+    """
+
+    def __init__(self, base: Tensors, adapter: Adapter, stack: ExitStack) -> None:
+        keys = base.keys()
+        super().__init__(
+            base.path,
+            {key: base.shape(key) for key in keys},
+            {key: base.dtype(key) for key in keys},
+            self._adapted,
+            base.metadata,
+            stack,
+        )
+        self.base, self.adapter = base, adapter
+
+    def change_into(self, out: Tensor, key: str, base: Tensor) -> None:
+        """Write ΔW of one tensor into `out`: exact, never (base + ΔW) − base."""
+        change = self.adapter.change(key, base)
+        if change is None:
+            out.zero_()
+        else:
+            out.copy_(change)
+
+    def _adapted(self, key: str) -> Tensor:
+        tensor = self.base.get(key)
+        if not tensor.is_floating_point():
+            return tensor
+        wide = tensor.to(torch.float32)
+        change = self.adapter.change(key, wide)
+        return tensor if change is None else wide + change
+
+
+def open_adapted(base: Path, adapter: Path) -> Adapted:
+    """Open an adapter over the checkpoint of its base. Raises MergingError when they do not fit."""
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_tensors(base))
+        laid = stack.enter_context(open_adapter(adapter, opened))
+        return Adapted(opened, laid, stack.pop_all())
+
+
+def open_expert(base: Path, path: Path) -> Tensors:
+    """Open an expert of a base: a full checkpoint, or an adapter over the base."""
+    return open_adapted(base, path) if is_adapter(path) else open_tensors(path)

@@ -1,0 +1,123 @@
+"""Carrying out a mergekit configuration: weights, index, config.json, tokenizer and the configuration itself."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from merging.checkpoint import reference
+from merging.errors import MergingError
+from merging.mergekit.companions import CONFIG, TEMPLATE, adjusted_config, check_vocabularies
+from merging.mergekit.plan import Plan, open_plan
+from merging.mergekit.schema import Configuration
+from merging.mergekit.writing import to_data, to_yaml
+from merging.output import MERGEKIT, SHARD, Folder, Progress, companions, refuse_overwriting, reported, write_folder
+from merging.writing import write, write_text
+
+
+def merge_mergekit(
+    configuration: Configuration,
+    folder: Path,
+    out: Path,
+    progress: Progress | None = None,
+    shard: int = SHARD,
+) -> dict[str, str]:
+    """Carry out a mergekit configuration; return SHA-256 (hex) by file name.
+
+    Paths are looked for from the working directory, then from `folder`. The rest is as in `merging.merge`;
+    the configuration, with seed and fingerprints, is written as mergekit_config.yml.
+
+    Raises:
+        MergingError: models that are missing, changed, or do not fit together; an `out` that holds something else.
+    """
+    out = Path(out)
+    paths = located(configuration, folder)
+    refuse_overwriting(out, list(paths.values()))
+    full = replace(
+        configuration,
+        own_names={str(model): name for model, name in configuration.names.items()},
+        fingerprints=_fingerprints(configuration, paths),
+    )
+    donor = paths[full.models[0].path]
+    models = list(dict.fromkeys(paths[model.path] for model in full.models))
+    if full.tokenizer is not None:
+        check_vocabularies(models, full.tokenizer)
+    single = out.suffix == ".safetensors"
+    home = (out.parent if single else out).resolve()
+    text = to_yaml(full, {name: Path(os.path.relpath(path.resolve(), home)).as_posix() for name, path in paths.items()})
+    with open_plan(full, paths) as plan:
+        metadata = {"format": "pt", "mergescape": _identity(full)}
+        stream = reported(plan.stream(), len(plan.slots), progress)
+        if not single:
+            files = companions(donor) | _files(plan, donor, text)
+            return write_folder(out, stream, plan.slots, metadata, Folder(files, donor), shard)
+        name = out.with_suffix(".recipe.yaml")
+        found = {out.name: write(out, stream, metadata, plan.slots)}
+        return {**found, name.name: write_text(name, text)}
+
+
+def located(configuration: Configuration, folder: Path) -> dict[str, Path]:
+    """Find every path of a configuration: from the working directory, then from `folder`.
+
+    Raises:
+        MergingError: it is in neither place; models on the Hub are not downloaded.
+    """
+    found: dict[str, Path] = {}
+    for model in configuration.models:
+        for name in (model.path, model.lora):
+            if name is None:
+                continue
+            places = [place for place in (Path(name), Path(folder) / name) if place.exists()]
+            if not places:
+                raise MergingError(
+                    f"There is no model at '{name}', neither here nor in '{folder}'.",
+                    "Models on the Hub are not downloaded here: `hf download` it and give its folder.",
+                )
+            found[name] = places[0]
+    return found
+
+
+def _fingerprints(configuration: Configuration, paths: Mapping[str, Path]) -> dict[str, str]:
+    """Fingerprint every model (and adapter) and compare with those that the configuration names."""
+    found: dict[str, str] = {}
+    for model, name in configuration.names.items():
+        parts = [paths[each] for each in (model.path, model.lora) if each is not None]
+        found[str(model)] = "+".join(reference(name, part).fingerprint for part in parts)
+        wanted = configuration.fingerprints.get(str(model), found[str(model)])
+        if wanted != found[str(model)]:
+            raise MergingError(
+                f"'{model}' is not the model of this configuration: its fingerprint is "
+                f"{found[str(model)][:12]}…, the configuration has {wanted[:12]}….",
+                "Put the original back, or remove the fingerprint to accept this one.",
+            )
+    return found
+
+
+def _identity(configuration: Configuration) -> str:
+    """Return the configuration as JSON with names for paths: what stands inside the merged files."""
+    names = {str(model): name for model, name in configuration.names.items()}
+    bare = replace(configuration, own_names={}, fingerprints={}, seed=0)
+    paths = {model.path: configuration.names[model] for model in configuration.models}
+    paths |= {model.lora: f"{configuration.names[model]}.lora" for model in configuration.models if model.lora}
+    return json.dumps(
+        {
+            "mergekit": to_data(bare, paths),
+            "fingerprints": {names[model]: value for model, value in configuration.fingerprints.items()},
+            "seed": configuration.seed,
+        },
+        sort_keys=True,
+        ensure_ascii=False,
+    )
+
+
+def _files(plan: Plan, donor: Path, text: str) -> dict[str, bytes]:
+    """Return the files that differ from the donor's: configuration, template, and what was merged."""
+    configuration = plan.configuration
+    files = {MERGEKIT: text.encode()}
+    adjusted = adjusted_config(donor, plan.layers, configuration.out_dtype or configuration.dtype)
+    if adjusted is not None:
+        files[CONFIG] = adjusted.encode()
+    if configuration.template is not None:
+        files[TEMPLATE] = configuration.template.encode()
+    return files

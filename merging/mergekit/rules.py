@@ -1,0 +1,274 @@
+"""mergekit's arithmetic for one tensor: the models' tensors and their parameters in, the merged one out.
+
+Semantics of mergekit 0.1.5, written from its documented behaviour; sums are float32 (float64 where asked). The
+random masks are our own (`merging.draws`): a function of seed, model, tensor and place.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from merging import draws, trim
+from merging.errors import MergingError
+from merging.mergekit.parameters import Value
+from merging.mergekit.spheres import karcher, multislerp, nuslerp, slerp
+
+NO_WEIGHT = 1e-8  # a sum of weights that small is not divided by
+NEAR = 1e-6
+
+
+@dataclass(frozen=True)
+class Group:
+    """One output tensor: `base` (or None), the other models' tensors, and the parameters.
+
+    `own` are the parameters of each of `others`, `experts` their names; these and `seed` choose random masks.
+    """
+
+    name: str
+    base: Tensor | None
+    others: tuple[Tensor, ...]
+    shared: Mapping[str, Value]
+    own: tuple[Mapping[str, Value], ...]
+    experts: tuple[str, ...] = ()
+    seed: int = 0
+
+    def number(self, name: str) -> float:
+        """Return a shared number."""
+        return float(self.shared[name] or 0.0)
+
+    def numbers(self, name: str) -> list[float]:
+        """Return a number of each of the others."""
+        return [float(each[name] or 0.0) for each in self.own]
+
+    def origin(self) -> Tensor:
+        """Return the base. Raises MergingError where there is none."""
+        if self.base is None:
+            raise MergingError(f"'{self.name}' has no base to merge on.")
+        return self.base
+
+    def changes(self) -> Tensor:
+        """Return others − base, (T, *shape)."""
+        return torch.stack([other - self.origin() for other in self.others])
+
+
+def merge_group(method: str, group: Group) -> Tensor:
+    """Merge one tensor by one of mergekit's methods. Raises MergingError for values it cannot take."""
+    return _RULES[method](group)
+
+
+def _linear(group: Group) -> Tensor:
+    weights = group.numbers("weight")
+    total = sum(weights) if group.shared["normalize"] else 1.0
+    if abs(total) < NO_WEIGHT:
+        raise MergingError(f"The weights of '{group.name}' sum to 0.", "Set normalize: false, or other weights.")
+    merged = torch.zeros_like(group.others[0])
+    for tensor, weight in zip(group.others, weights, strict=True):
+        merged.add_(tensor * weight)
+    return merged.div_(total)
+
+
+def _arithmetic(method: str) -> Callable[[Group], Tensor]:
+    """Build the rule of the task arithmetic family: sparsify, weigh, elect, normalise, scale."""
+    elects = method in ("ties", "dare_ties", "breadcrumbs_ties", "della")
+
+    def rule(group: Group) -> Tensor:
+        if not group.others:
+            return group.origin()
+        changes = torch.stack([_sparse(method, group, number) for number in range(len(group.others))])
+        weights = torch.tensor(group.numbers("weight"), dtype=changes.dtype).view(-1, *[1] * (changes.dim() - 1))
+        changes.mul_(weights)
+        if elects:
+            agrees = _agreeing(changes)
+            merged = (changes * agrees).sum(0)
+            divisor = (weights * agrees).sum(0)
+            divisor[divisor == 0] = 1.0
+        else:
+            merged = changes.sum(0)
+            divisor = weights.sum(0)
+            divisor[divisor.abs() < NO_WEIGHT] = 1.0
+        if group.shared["normalize"]:
+            merged /= divisor
+        return group.origin() + merged * group.number("lambda")
+
+    return rule
+
+
+def _agreeing(changes: Tensor) -> Tensor:
+    """Tell which changes (T, *shape) have the sign of their sum; a sum of 0 counts as +."""
+    return torch.where(changes.sum(0) >= 0, changes > 0, changes < 0)
+
+
+def _sparse(method: str, group: Group, number: int) -> Tensor:
+    """Return one model's change with most of it left out, rescaled to its own L1 norm where asked."""
+    change = group.others[number] - group.origin()
+    own = group.own[number]
+    density = float(own["density"] or 0.0)
+    if method == "task_arithmetic" or density >= 1.0:
+        return change
+    if density <= 0.0:
+        return torch.zeros_like(change)
+    row = change.to(torch.float32).unsqueeze(0)  # the thresholds are those of float32
+    if method == "ties":
+        keep = trim.kept_of_tensor(row, density)[0] != 0
+    elif method.startswith("breadcrumbs"):
+        keep = trim.between(row, density, float(own["gamma"] or 0.0), "mergekit")[0] != 0
+    else:
+        drawn = draws.uniform(group.seed, group.experts[number], group.name, change.numel()).view(change.shape)
+        if method.startswith("della"):
+            keep = drawn < _chance(row[0], density, float(own["epsilon"] or 0.0))
+        else:
+            keep = drawn >= 1.0 - density
+    sparse = change * keep
+    return trim.same_strength(sparse.unsqueeze(0), change.unsqueeze(0))[0] if group.shared["rescale"] else sparse
+
+
+def _chance(change: Tensor, density: float, epsilon: float) -> Tensor:
+    """Return DELLA's chance of staying: by rank along dimension 1, from density − ε to density + ε."""
+    if density + epsilon >= 1.0 or density - epsilon <= 0.0:
+        raise MergingError(
+            f"mergekit's DELLA cannot take density {density:g} with epsilon {epsilon:g}.",
+            "density − epsilon and density + epsilon must be between 0 and 1.",
+        )
+    rows = change.abs() if change.dim() > 1 else change.abs().reshape(1, -1)
+    ranks = rows.argsort(dim=1, stable=True).argsort(dim=1).to(change.dtype)
+    chance = density - epsilon + ranks * (2.0 * epsilon / max(1, rows.shape[1] - 1))
+    return chance.view(change.shape)
+
+
+def _sce(group: Group) -> Tensor:
+    changes = group.changes()
+    share = group.number("select_topk")
+    if share < 1.0:
+        changes *= _selected(changes, share)
+    agrees = _agreeing(changes)
+    strength = changes.square().reshape(len(changes), -1).mean(1)
+    total = float(strength.sum())
+    strength = strength / total if total >= NEAR else torch.full_like(strength, 1.0 / len(changes))
+    weights = strength.view(-1, *[1] * (changes.dim() - 1)) * agrees
+    return group.origin() + (changes * weights).sum(0) / weights.sum(0).clamp_min(1e-6)
+
+
+def _selected(changes: Tensor, share: float) -> Tensor:
+    """Return 1 for the int(share · differing) entries whose variance over the models is largest."""
+    variance = changes.var(dim=0, unbiased=False)
+    wanted = int(int((variance != 0).sum()) * share)
+    mask = torch.zeros_like(variance)
+    if wanted:
+        mask.view(-1)[torch.topk(variance.reshape(-1), wanted).indices] = 1.0
+    return mask
+
+
+def _ram(group: Group) -> Tensor:
+    changes = group.changes()
+    moved = changes.abs() > group.number("epsilon")
+    together = moved.sum(0)
+    alone = torch.ones(len(changes), dtype=changes.dtype)
+    if "r" in group.shared:
+        shared = (moved & (together > 1)).reshape(len(changes), -1).sum(1)
+        unique = (moved & (together == 1)).reshape(len(changes), -1).sum(1)
+        ratio = shared / unique.clamp_min(group.number("epsilon"))
+        alone = (1.0 + group.number("r") * ratio.clamp(0.0, group.number("alpha"))).to(changes.dtype)
+    alone = alone.view(-1, *[1] * (changes.dim() - 1))
+    factors = torch.where(together > 1, 1.0 / together.clamp_min(1), alone)
+    return group.origin() + (changes * moved * factors).sum(0)
+
+
+def _model_stock(group: Group) -> Tensor:
+    base, changes = group.origin(), group.changes()
+    by_row = bool(group.shared["filter_wise"]) and base.dim() > 1
+    flat = changes if by_row else changes.reshape(len(changes), -1)
+    sizes = flat.norm(dim=-1)
+    cosines = [
+        ((flat[i] * flat[j]).sum(-1) / (sizes[i] * sizes[j]).clamp_min(NEAR)).clamp(-1.0, 1.0)
+        for i in range(len(flat))
+        for j in range(i + 1, len(flat))
+    ]
+    cosine = torch.stack(cosines).mean(0)
+    below = 1.0 + (len(flat) - 1) * cosine
+    safe = torch.where(below.abs() < NEAR, 1.0, below)
+    ratio = torch.where(below.abs() < NEAR, 0.0, len(flat) * cosine / safe)
+    return base + changes.mean(0) * (ratio.unsqueeze(-1) if by_row else ratio)
+
+
+def _nearswap(group: Group) -> Tensor:
+    base, other = group.origin(), group.others[0]
+    weight = (group.number("t") / (base - other).abs().clamp_min(NEAR)).clamp(0.0, 1.0)
+    return weight * other + (1.0 - weight) * base
+
+
+def _arcee_fusion(group: Group) -> Tensor:
+    """Keep the changes whose importance |τ| · KL is an outlier: median + 1.5 interquartile ranges or more."""
+    base, other = group.origin(), group.others[0]
+    if not base.numel():
+        return base
+    new, old = torch.softmax(other, dim=-1) + 1e-8, torch.softmax(base, dim=-1) + 1e-8
+    divergence = (new * torch.log(new / old)).sum(-1, keepdim=base.dim() > 0)
+    importance = ((other - base).abs() * divergence).reshape(-1)
+    ordered = importance.sort().values
+    low, middle, high = (ordered[int(share * (len(ordered) - 1))] for share in (0.25, 0.5, 0.75))
+    keep = (importance >= middle + 1.5 * (high - low)).view(base.shape)
+    return base + (other - base) * keep
+
+
+def _passthrough(group: Group) -> Tensor:
+    scale = group.own[0]["scale"]
+    return group.others[0] if scale is None else group.others[0] * float(scale)
+
+
+def _slerp(group: Group) -> Tensor:
+    return slerp(group.number("t"), group.origin(), group.others[0])
+
+
+def _nuslerp(group: Group) -> Tensor:
+    first, second = group.numbers("weight")
+    total = first + second
+    one, other = group.others if group.base is None else tuple(group.changes())
+    t = 0.5 if abs(total) < NEAR else second / total
+    found = nuslerp(t, one, other, bool(group.shared["nuslerp_flatten"]), bool(group.shared["nuslerp_row_wise"]))
+    return found if group.base is None else group.base + found
+
+
+def _multislerp(group: Group) -> Tensor:
+    if len(group.others) == 1:
+        return group.others[0]
+    rows = torch.stack(group.others) if group.base is None else group.changes()
+    weights = torch.tensor(group.numbers("weight"), dtype=rows.dtype)
+    if group.shared["normalize_weights"]:
+        if abs(float(weights.sum())) < NO_WEIGHT:
+            raise MergingError(f"The weights of '{group.name}' sum to 0.", "Set normalize_weights: false.")
+        weights = weights / weights.sum()
+    found = multislerp(group.name, rows, weights, group.number("eps"))
+    return found if group.base is None else group.base + found
+
+
+def _karcher(group: Group) -> Tensor:
+    return karcher(torch.stack(group.others), int(group.number("max_iter")), group.number("tol"))
+
+
+_FAMILY: Sequence[str] = (
+    "task_arithmetic",
+    "ties",
+    "dare_ties",
+    "dare_linear",
+    "breadcrumbs",
+    "breadcrumbs_ties",
+    "della",
+    "della_linear",
+)
+_RULES: Mapping[str, Callable[[Group], Tensor]] = {
+    "linear": _linear,
+    "slerp": _slerp,
+    "nuslerp": _nuslerp,
+    "multislerp": _multislerp,
+    "karcher": _karcher,
+    **{name: _arithmetic(name) for name in _FAMILY},
+    "sce": _sce,
+    "ram": _ram,
+    "ramplus_tl": _ram,
+    "model_stock": _model_stock,
+    "nearswap": _nearswap,
+    "arcee_fusion": _arcee_fusion,
+    "passthrough": _passthrough,
+}

@@ -1,0 +1,142 @@
+"""Merging checkpoints larger than memory: bounded memory, and nothing half-written under the final name."""
+
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from merging import write
+from merging.__main__ import run
+from merging.writing import Slot
+
+ROOT = Path(__file__).parents[2]
+SIDE, LAYERS = 512, 4  # a layer is 1 MiB
+RECIPE = """\
+base: {{name: base, path: base}}
+experts: [{experts}]
+method: {method}
+coefficients: {{{coefficients}}}
+"""
+MERGEKIT = "merge_method: {method}\nbase_model: base\nparameters: {{weight: 0.3, density: 0.5}}\nmodels: [{models}]\n"
+PEAK = """
+import re, sys
+from pathlib import Path
+from merging.__main__ import run
+
+for arguments in (sys.argv[1:3], sys.argv[3:5]):
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again
+    if run(arguments):
+        sys.exit("failed")
+    print("PEAK", re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text()).group(1))
+"""
+
+
+def sharded(folder: Path, seed: int, shards: int) -> None:
+    """Write a checkpoint of `shards` files of LAYERS MiB each, with an index."""
+    generator = torch.Generator().manual_seed(seed)
+    where: dict[str, str] = {}
+    for shard in range(shards):
+        name = f"model-{shard + 1:05d}-of-{shards:05d}.safetensors"
+        names = [f"layers.{shard * LAYERS + number}.weight" for number in range(LAYERS)]
+        plan = [Slot(each, torch.float32, (SIDE, SIDE)) for each in names]
+        write(folder / name, ((each, torch.randn(SIDE, SIDE, generator=generator)) for each in names), {}, plan)
+        where |= {each: name for each in names}
+    rows = ", ".join(f'"{key}": "{value}"' for key, value in where.items())
+    (folder / "model.safetensors.index.json").write_text(f'{{"metadata": {{}}, "weight_map": {{{rows}}}}}')
+
+
+def family(folder: Path, experts: int, shards: int) -> Path:
+    for number, who in enumerate(["base", *(f"e{n}" for n in range(experts))]):
+        sharded(folder / who, number, shards)
+    return folder
+
+
+def recipe(folder: Path, experts: int, method: str) -> Path:
+    names = [f"e{number}" for number in range(experts)]
+    listed = ", ".join(f"{{name: {name}, path: {name}}}" for name in names)
+    text = RECIPE.format(experts=listed, method=method, coefficients=", ".join(f"{name}: 0.3" for name in names))
+    (folder / "recipe.yaml").write_text(text)
+    (folder / "mergekit.yml").write_text(
+        MERGEKIT.format(method=method, models=", ".join(f"{{model: {name}}}" for name in names))
+    )
+    return folder / "recipe.yaml"
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads /proc")
+@pytest.mark.parametrize(("file", "method"), [("recipe.yaml", "task_arithmetic"), ("mergekit.yml", "ties")])
+def test_peak_memory_does_not_grow_with_the_model(file: str, method: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PEAK]
+    for shards in (2, 20):  # 5 checkpoints of 8 MiB, then of 80 MiB
+        folder = family(tmp_path / str(shards), 4, shards)
+        recipe(folder, 4, method)
+        command += [str(folder / file), str(tmp_path / f"out{shards}")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    small, large = (int(found) // 1024 for found in re.findall(r"PEAK (\d+)", done.stdout))
+    assert large - small < 180, (small, large)  # 5 · 32 MiB may stay mapped; all of it would be 360 more
+
+
+def stopped(folder: Path, out: Path, how: signal.Signals) -> tuple[int, str]:
+    """Start a merge and send a signal as soon as it has begun to write."""
+    command = [sys.executable, "-m", "merging", str(folder / "recipe.yaml"), str(out)]
+    merge = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(out.parent.glob(".out*.part")) and merge.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    merge.send_signal(how)
+    _, said = merge.communicate(timeout=120)
+    return merge.returncode, said
+
+
+@pytest.mark.parametrize(("name", "how"), [("out", signal.SIGINT), ("out.safetensors", signal.SIGKILL)])
+def test_an_interrupted_merge_leaves_nothing_under_its_name(name: str, how: signal.Signals, tmp_path: Path) -> None:
+    folder = family(tmp_path / "in", 2, 8)
+    recipe(folder, 2, "ties")
+    (tmp_path / "to").mkdir()
+    code, said = stopped(folder, tmp_path / "to" / name, how)
+    left = [path.name for path in (tmp_path / "to").iterdir()]
+    assert code != 0 and not (tmp_path / "to" / name).exists()
+    if how == signal.SIGINT:  # nothing at all is left; after a kill, only what is plainly marked as a part
+        assert not left and "nothing was written" in said
+    assert all(path.startswith(".out") and path.endswith(".part") for path in left)
+
+
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """Let every write beyond `size` bytes of a file fail, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", ["out", "out.safetensors"])
+@pytest.mark.parametrize("file", ["recipe.yaml", "mergekit.yml"])
+def test_a_disk_that_is_full_leaves_nothing_and_says_so(file: str, name: str, tmp_path: Path, capsys) -> None:
+    folder = family(tmp_path / "in", 2, 2)
+    recipe(folder, 2, "task_arithmetic")
+    with no_file_above(3 << 20):
+        assert run([str(folder / file), str(tmp_path / "to" / name)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("The merge failed: ") and said.count("\n") == 1
+    assert not list((tmp_path / "to").iterdir())
+
+
+def test_an_earlier_merge_survives_a_failing_one(tmp_path: Path) -> None:
+    folder = family(tmp_path / "in", 2, 1)
+    arguments = [str(recipe(folder, 2, "task_arithmetic")), str(tmp_path / "out")]
+    assert run(arguments) == 0
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    with no_file_above(1 << 20):
+        assert run(arguments) == 1
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
