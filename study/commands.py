@@ -18,6 +18,7 @@ from study.errors import StudyError
 from study.study import open_study, parse_at
 from surrogate import SurrogateError
 
+STOPPED = "Stopped. Every finished trial is kept."
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Measure merges of fine-tuned models, see the whole trade-off, export the one you choose.",
@@ -39,13 +40,14 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
-        app(standalone_mode=False)
+        if app(standalone_mode=False) == 130:  # typer's answer to Ctrl-C
+            _leave(STOPPED, 1)
     except (StudyError, SurrogateError) as error:
         _leave(str(error), 2)
     except typer.Exit as error:
         sys.exit(error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
-        _leave("Stopped. Every finished trial is kept.", 1)
+        _leave(STOPPED, 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
