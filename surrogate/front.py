@@ -135,7 +135,7 @@ def greedy_subset(heights: Array, count: int, covered: Array | None = None) -> t
 def even_subset(Y: Array, count: int, by: str = "auto", seed: int = 0) -> Index:
     """Indices of at most count rows that stand for the front of Y, the best of every metric always among them.
 
-    by: "arc" (equal steps along the front; the default for two metrics), "hypervolume" (greedy; the default above).
+    by: "hypervolume" (greedy; what "auto" means), "arc" (equal steps along the front; for two metrics only).
     """
     Y = _checked(Y)
     if by not in ("auto", "arc", "hypervolume"):
@@ -147,11 +147,12 @@ def even_subset(Y: Array, count: int, by: str = "auto", seed: int = 0) -> Index:
         return at
     if Y.shape[1] == 1 or count == 1:
         return np.asarray(at[[int(np.argmax(normalised(Y[at]).min(axis=1)))]])
-    if Y.shape[1] == 2 and by != "hypervolume":
+    if Y.shape[1] == 2 and by == "arc":
         return np.asarray(at[_even_arc(normalised(Y[at]), count)])
     ends = np.unique(np.argmax(Y[at], axis=0))[:count]
     share = normalised(Y[at])
-    heights = polar_heights(share, np.full(Y.shape[1], -0.1), directions(Y.shape[1], 256, seed))
+    w = directions(Y.shape[1], 1024 if Y.shape[1] <= 3 else 256, seed)
+    heights = polar_heights(share, np.full(Y.shape[1], -0.1), w)
     covered = heights[ends].max(axis=0)
     rest, _ = greedy_subset(np.delete(heights, ends, axis=0), count - len(ends), covered)
     others = np.delete(np.arange(len(at)), ends)

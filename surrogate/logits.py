@@ -159,11 +159,15 @@ class FittedLogits:
         if len(functions) != len(self.tasks):
             raise SurrogateError(f"There are {len(functions)} callables for {len(self.tasks)} tasks.")
         u = self._u(X)
-        values = []
-        for j, (task, function) in enumerate(zip(self.tasks, functions, strict=True)):
-            outputs = self.observations.outputs[j]
-            margin = outputs is not None and margin_for(task.reading, function, outputs[self.rows])
-            values.append(task.sampled(function, u, DRAWS if margin else DRAWS // 4, margin))
+        margins = [
+            outputs is not None and margin_for(task.reading, function, outputs[self.rows])
+            for task, function, outputs in zip(self.tasks, functions, self.observations.outputs, strict=True)
+        ]
+        count = DRAWS if all(margins) else DRAWS // 4
+        values = [
+            task.sampled(function, u, count, margin)
+            for task, function, margin in zip(self.tasks, functions, margins, strict=True)
+        ]
         return self._summary(values, clip=False)
 
     def outputs_at(self, X: Array) -> tuple[Floats, ...]:

@@ -45,7 +45,7 @@ class IsoCts(Method):
         return base + merge_by_matrix(name, deltas, coefficients, self.split_qkv, self._merged)
 
     def _merged(self, deltas: Tensor, weights: Tensor) -> Tensor:
-        changes = deltas * weights
+        changes = deltas.to(torch.float64) * weights  # near-parallel directions multiply rounding errors
         total = changes.sum(0)
         count, rank = len(deltas), min(total.shape)
         own = min(round((rank - int(rank * self.common)) / count), rank // count)

@@ -60,11 +60,13 @@ class Opcm(Method):
     def _cleaned(self, name: str, deltas: Tensor) -> Tensor:
         found: Tensor = deltas.clone()
         for block in row_blocks(name, tuple(deltas.shape[1:]), self.split_qkv):
-            total = found[0, block].clone()
+            total = found[0, block].to(torch.float64)
             for number in range(1, len(deltas)):
+                own = deltas[number, block].to(torch.float64)
                 if bool(total.any()):
-                    found[number, block] -= self._disturbing(total, deltas[number, block])
-                total += found[number, block]
+                    own = own - self._disturbing(total, own)
+                found[number, block] = own
+                total = total + own
         return found
 
     def _disturbing(self, total: Tensor, delta: Tensor) -> Tensor:

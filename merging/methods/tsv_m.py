@@ -44,7 +44,7 @@ class TsvM(Method):
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Return Ũ_t S_t Ṽ_tᵀ for each expert."""
-        return by_matrix(name, deltas, self.split_qkv, self._directions)
+        return by_matrix(name, deltas, self.split_qkv, lambda part: self._directions(part.to(torch.float64)))
 
     def _directions(self, deltas: Tensor) -> Tensor:
         count, rows, columns = deltas.shape

@@ -110,7 +110,7 @@ def test_even_subset_keeps_the_ends_and_most_of_the_volume(m: int) -> None:
 def test_even_subset_of_an_arc_is_even() -> None:
     angle = np.concatenate([np.linspace(0, 0.2, 400), np.linspace(0.2, np.pi / 2, 100)])
     Y = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    kept = np.sort(angle[even_subset(Y, 9)])
+    kept = np.sort(angle[even_subset(Y, 9, by="arc")])
     assert np.ptp(np.diff(kept)) < 0.1
 
 

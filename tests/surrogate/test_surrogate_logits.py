@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
-from surrogate import FittedLogits, Observations, SurrogateError, design, surrogate
+from surrogate import FittedLogits, Observations, SurrogateError, design, link_for, surrogate
 from surrogate.kernel import Kernel, Posterior, _loss, learn
 from surrogate.logits import paired_normals
 
@@ -191,3 +191,25 @@ def test_too_many_draws_are_refused(smooth: Observe) -> None:
         fitted.draws(fresh(2), 1000)
     with pytest.raises(SurrogateError, match="1 callables for 2 tasks"):
         fitted.read(fresh(2), [lambda o, t: o.mean((-1, -2))])
+
+
+def test_tasks_of_two_and_of_five_classes_are_read_together() -> None:
+    """A two-class task is read by margins and a five-class one by outputs; `read` once mixed the two up."""
+    rng = np.random.default_rng(3)
+    X = rng.random((9, 2))
+    outputs = tuple(rng.normal(size=(1, 40, c)) + X[:, :1, None] * rng.normal(size=(1, 40, c)) for c in (2, 5))
+    targets = (rng.integers(0, 2, 40), rng.integers(0, 5, 40))
+
+    def share(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        return np.asarray((logits.argmax(axis=-1) == truth).mean(axis=-1), dtype=np.float64)
+
+    Y = np.stack([share(o, t) for o, t in zip(outputs, targets, strict=True)], axis=1)
+    seen = Observations(
+        X=X, Y=Y, noise=np.full_like(Y, 1e-4), low=np.zeros(2), high=np.ones(2), names=("two", "five"),
+        links=(link_for(0.0, 1.0),) * 2, outputs=outputs, targets=targets, metrics=(share, share),
+    )  # fmt: skip
+    fitted = surrogate("logits").fit(seen)
+    assert isinstance(fitted, FittedLogits)
+    read = fitted.read(X, (share, share))
+    assert read.mean.shape == (9, 2)
+    assert np.abs(read.mean - Y).max() < 0.1

@@ -1,0 +1,143 @@
+"""From raw rows to medians over seeds and to verdicts on what was promised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean, median
+from typing import Any
+
+Result = dict[str, Any]
+MEASURE = {2: 15, 3: 16, 6: 80}
+PRECISE = {2: 15, 3: 20}
+
+
+def rows_of(result: Result, section: str, **wanted: Any) -> list[dict[str, Any]]:
+    """Raw rows of a section with these values."""
+    rows: list[dict[str, Any]] = result["raw"].get(section, [])
+    return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
+
+
+def middle(rows: Sequence[dict[str, Any]], key: str) -> float | None:
+    """Median over the rows that have a number there, None without any."""
+    values = [row[key] for row in rows if row.get(key) is not None]
+    return median(values) if values else None
+
+
+def average(rows: Sequence[dict[str, Any]], key: str) -> float | None:
+    """Mean over the rows that have a number there, None without any."""
+    values = [row[key] for row in rows if row.get(key) is not None]
+    return fmean(values) if values else None
+
+
+def verdicts(result: Result) -> list[dict[str, Any]]:
+    """One row per promise and pool: what, where, the number, what was promised, whether it is kept."""
+    found: list[dict[str, Any]] = []
+    for name, pool in result["pools"].items():
+        d = len(pool["tasks"])
+        found += [
+            {"pool": name, "role": pool["role"], **row}
+            for row in (*_few(result, name, pool, d), *_precise(result, name, d), *_honest(result, name, d))
+            if row["value"] is not None
+        ]
+        if d == 6:
+            found += [{"pool": name, "role": pool["role"], **row} for row in _trusted(result, name)]
+    return found
+
+
+def _few(result: Result, name: str, pool: dict[str, Any], d: int) -> list[dict[str, Any]]:
+    if d not in MEASURE:
+        return []
+    n, count = MEASURE[d], pool["picks"]
+    hard = rows_of(result, "predict", pool=name, rival="logits-hard", n=n, points="design")
+    looped = rows_of(result, "spend", pool=name, rival="logits-hard", n=n, points="loop")
+    shown = rows_of(result, "spend", pool=name, rival="chosen", n=n, points="loop")
+    best = 1.0 if d == 2 else pool["best_subset"]
+    best_soft = 1.0 if d == 2 else pool["best_soft_subset"]
+    of = "the true front's" if d == 2 else f"the best {count}-subset's"
+    least = 0.95 if d == 6 else 0.99
+    what = f"hypervolume of {count} picked points after {n} measurements, share of {of}"
+    return [
+        _row("few", f"{what}; front by predicted accuracy, fixed design", _share(hard, "hv", best), least),
+        _row("few", f"{what}; front by predicted accuracy, product's loop", _share(looped, "hv", best), least),
+        _row("few", f"{what}; product's default: soft accuracy searched", _share(shown, "hv", best), least),
+        _row("few", f"{what}, in soft accuracy, which is searched", _share(shown, "soft_hv", best_soft), least),
+    ]
+
+
+def _share(rows: Sequence[dict[str, Any]], key: str, best: float) -> float | None:
+    value = middle(rows, key)
+    return None if value is None else value / best
+
+
+def _precise(result: Result, name: str, d: int) -> list[dict[str, Any]]:
+    n = PRECISE.get(d, 50)
+    rows = rows_of(result, "predict", pool=name, rival="logits", n=n, points="design")
+    looped = rows_of(result, "spend", pool=name, rival="chosen", n=n, points="loop")
+    key, most = ("rmse", 0.3) if d <= 3 else ("rmse_front", 1.0)
+    where = "" if d <= 3 else " on the true front"
+    out = [
+        _row("precise", f"accuracy RMSE{where} after {n}, points; fixed design", middle(rows, key), most, below=True),
+        _row(
+            "precise", f"accuracy RMSE{where} after {n}, points; product's loop", middle(looped, key), most, below=True
+        ),
+    ]
+    for label, these in (("fixed design", rows), ("product's loop", looped)):
+        part = "coverage" if d <= 3 else "coverage_front"
+        value = middle(these, part)
+        row = _row("precise", f"coverage of 90 % intervals{where} after {n}; {label}", value, 0.85)
+        out.append({**row, "promised": "0.85 to 0.97", "kept": value is not None and 0.85 <= value <= 0.97})
+    wide, near = middle(rows, "width_outside"), middle(rows, "width_trusted")
+    out.append(
+        _row(
+            "precise",
+            f"coverage outside the trust region after {n} (intervals there {_times(wide, near)} as wide)",
+            middle(rows, "coverage_outside"),
+            0.85,
+        )
+    )
+    return out
+
+
+def _times(wide: float | None, near: float | None) -> str:
+    return "-" if wide is None or not near else f"{wide / near:.1f} times"
+
+
+def _honest(result: Result, name: str, d: int) -> list[dict[str, Any]]:
+    ours = rows_of(result, "honest", pool=name, rival="logits")
+    if not ours:
+        return []
+    regret = average(ours, "regret")
+    out = []
+    for rival, title in (("map-published", "MAP's least squares"), ("quadratic", "the mended quadratic")):
+        theirs = average(rows_of(result, "honest", pool=name, rival=rival), "regret")
+        ratio = None if regret is None or not theirs else regret / theirs
+        text = f"slider regret on test after {ours[0]['n']}, over that of {title} on accuracy"
+        out.append(_row("honest", text, ratio, 0.6, below=True))
+    for key, title in (("shown", "predicted accuracy"), ("shown_half", "soft accuracy at tau = 0.5")):
+        off = average(ours, key)
+        row = _row("honest", f"shown ({title}) minus test, points, mean", off, 1.0)
+        out.append({**row, "promised": "-1 to 1", "kept": off is not None and abs(off) <= 1.0})
+    text = "test hypervolume with 200 validation samples, share of the true test front's"
+    out.append(_row("honest", f"{text} (reference: nadir)", average(ours, "test_hv"), 0.95))
+    out.append(_row("honest", f"{text} (reference: worst of the pool)", average(ours, "test_hv_easy"), 0.95))
+    return out
+
+
+def _trusted(result: Result, name: str) -> list[dict[str, Any]]:
+    """The MAP quadratic with all six tasks, or that something better is used."""
+    out = []
+    for n in sorted({row["n"] for row in rows_of(result, "predict", pool=name, rival="quadratic")}):
+        rows = rows_of(result, "predict", pool=name, rival="quadratic", n=n, points="design")
+        used = rows_of(result, "predict", pool=name, rival="chosen", n=n, points="design")
+        worst = median(min(row["loo_r2"]) for row in rows) if rows else None
+        better = {row["model"] for row in used}
+        row = _row("trusted", f"MAP quadratic's leave-one-out R2 (worst of six tasks) after {n}", worst, 0.95)
+        names = ", ".join(sorted(better)) or "-"
+        out.append({**row, "kept": row["kept"] or "quadratic" not in better, "note": f"used instead: {names}"})
+    return out
+
+
+def _row(group: str, text: str, value: float | None, promised: float, below: bool = False) -> dict[str, Any]:
+    kept = value is not None and (value <= promised if below else value >= promised)
+    sign = "≤" if below else "≥"
+    return {"group": group, "text": text, "value": value, "promised": f"{sign} {promised:g}", "kept": kept}
