@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evaluation.data.source import Source, open_source
+from evaluation.data.opening import open_source
+from evaluation.data.source import Source
 from evaluation.device import first_batch_size
 from evaluation.errors import Cancelled, EvaluationError
 from evaluation.metric import metric

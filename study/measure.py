@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import merging
 from evaluation.device import pick_device
 from evaluation.evaluate import evaluate, load_task
-from evaluation.models.model import open_model
+from evaluation.models.opening import open_model
 from evaluation.task import Task
 from merging import Checkpoint, Directions, Method
 from study.errors import StudyError

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from evaluation.data.source import Source, open_source
+from evaluation.data.opening import open_source
+from evaluation.data.source import Source
 from evaluation.samples import Drawn, recorded
 from evaluation.task import TaskSpec
 from study.study import Study, find_task

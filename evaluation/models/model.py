@@ -1,6 +1,5 @@
-"""What every model offers to evaluation, the frozen heads, and how to open a model by name or path."""
+"""What every model offers to evaluation, and the frozen heads."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from evaluation.data.source import Sample
 from evaluation.errors import EvaluationError
 
 Entry = tuple[str, tuple[int, ...], int]
-HUB_ID = r"(hf-hub:)?[A-Za-z0-9][\w.-]*/[\w-][\w.-]*(?<!\.json)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,55 +71,6 @@ class Model(Protocol):
     def forward(self, inputs: Tensor, head: Head) -> Tensor:
         """Logits (n, C) float32 from inputs (n, ...) on `device`."""
         ...
-
-
-def open_model(
-    model: str | Path,
-    tokenizer: Path | None,
-    device: torch.device,
-    autocast: torch.dtype | None = None,
-) -> Model:
-    """The network called `model`, with random weights until `bind`.
-
-    model: an open_clip architecture ("ViT-B-32"), an open_clip config (.json), a folder with
-    open_clip_config.json, a Hugging Face folder (config.json), or a hub id ("owner/name", whose configs are
-    fetched; nothing else is ever downloaded). tokenizer: a BPE file (open_clip) or folder (Hugging Face)
-    instead of the model's own. autocast: torch.bfloat16 or
-    torch.float16 for the forward pass on CUDA; None keeps float32.
-    Raises: EvaluationError when the model or the tokenizer is not there.
-    """
-    if autocast is not None and (device.type != "cuda" or autocast not in (torch.bfloat16, torch.float16)):
-        raise EvaluationError(
-            f"Autocast to {autocast} on '{device}' is not offered.",
-            "Leave it out, or use bfloat16 or float16 on a CUDA device.",
-        )
-    path = _fetched(str(model)) if _is_hub_id(model) else Path(model)
-    if (path / "config.json").is_file() and not (path / "open_clip_config.json").is_file():
-        from evaluation.models.transformers import transformers_model
-
-        return transformers_model(path, tokenizer, device, autocast)
-    from evaluation.models.open_clip import open_clip_model
-
-    return open_clip_model(path if path.is_dir() else model, tokenizer, device, autocast)
-
-
-def _is_hub_id(model: str | Path) -> bool:
-    return isinstance(model, str) and re.fullmatch(HUB_ID, model) is not None and not Path(model).exists()
-
-
-def _fetched(name: str) -> Path:
-    """A folder with the configs and tokenizer files of a hub repository, never its weights."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name.removeprefix("hf-hub:"), allow_patterns=["*.json", "*.txt", "*.model"]))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise EvaluationError(
-            f"Model '{name}' is no file here and cannot be fetched from the hub: {reason}",
-            "Check the name, or give a folder that has its config.json.",
-        ) from None
 
 
 def read_head(path: Path, device: torch.device) -> Head:

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from evaluation.models.model import Entry, Model, open_model
+from evaluation.models.model import Entry, Model
+from evaluation.models.opening import open_model
 from evaluation.task import TaskSpec
 
 CONFIG = {

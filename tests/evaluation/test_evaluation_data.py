@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.data.source import digest, open_source
+from evaluation.data.opening import open_source
+from evaluation.data.source import digest
 from evaluation.errors import EvaluationError
 from evaluation.task import TaskSpec
 

@@ -218,7 +218,7 @@ def test_devices():
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_agrees_with_the_cpu(config, bpe, layout, spec, tmp_path):
-    from evaluation.models.model import open_model
+    from evaluation.models.opening import open_model
 
     device = pick_device(None)
     here, there = open_model(config, bpe, CPU), open_model(config, bpe, device)

@@ -14,7 +14,8 @@ from torch import nn
 
 from evaluation.errors import EvaluationError
 from evaluation.models.binding import bind
-from evaluation.models.model import open_model, read_head
+from evaluation.models.model import read_head
+from evaluation.models.opening import open_model
 
 CPU = torch.device("cpu")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.data.source import open_source
+from evaluation.data.opening import open_source
 from evaluation.errors import EvaluationError
 from evaluation.samples import draw, preprocessed, recorded, replacing
 from evaluation.task import TaskSpec

@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from evaluation.data.source import open_source
+from evaluation.data.opening import open_source
 from evaluation.errors import EvaluationError
 from evaluation.evaluate import evaluate, load_task
-from evaluation.models.model import open_model
+from evaluation.models.opening import open_model
 from evaluation.task import TaskSpec
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
