@@ -185,26 +185,18 @@ def test_a_link_restores_the_choice(page: Page, server: str) -> None:
     expect(page.locator(".mx .axes select").first).to_have_value("2")
 
 
-def test_a_slider_step_is_drawn_at_once(page: Page, server: str) -> None:
-    """Goal U1/U2: budget on the main thread's own time; the wall clock of a shared machine only bounds it loosely."""
+def test_every_slider_step_is_drawn(page: Page, server: str) -> None:
+    """How fast is a benchmark's business (benchmarks/explorer_latency.py); here only that no step is lost."""
     open_map(page, server)
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
     slider = page.get_by_role("slider", name="Minimum for Road signs")
     slider.focus()
-
-    def busy() -> float:
-        found = session.send("Performance.getMetrics")["metrics"]
-        return float(next(one["value"] for one in found if one["name"] == "TaskDuration"))
-
-    page.wait_for_timeout(1000)
-    before, begun = busy(), time.monotonic()
-    steps = 30
-    for _ in range(steps):
-        slider.press("ArrowRight")
+    level = page.locator(".mx .task").nth(1).locator(".level")
+    seen = set()
+    for _ in range(5):
+        slider.press("PageUp")
         page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    assert (busy() - before) / steps < 0.06, "CPU seconds per step"
-    assert (time.monotonic() - begun) / steps < 0.5, "wall seconds per step"
+        seen.add(level.inner_text())
+    assert len(seen) == 5
 
 
 def test_keyboard_alone(page: Page, server: str) -> None:
