@@ -25,10 +25,7 @@ def pool():
 
 
 def test_page_in_docs_is_what_the_json_renders_to():
-    out = RESULTS / "front_quality.json"
-    if not out.exists():
-        pytest.skip("benchmarks/results/front_quality.json was not made yet")
-    assert DOCS.read_text() == page(read(out))
+    assert DOCS.read_text() == page(read(RESULTS / "front_quality.json"))
 
 
 def test_logits_beat_the_quadratic_and_shares_stay_below_one(pool, tmp_path):

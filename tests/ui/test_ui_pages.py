@@ -1,5 +1,6 @@
 """Every page in its empty, waiting, failed and finished state, without a browser."""
 
+import pickle
 import shutil
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from study.study import Study, open_study
+from tests.conftest import run_command
 from ui import copy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +101,29 @@ def test_run_failed_keeps_results_and_says_why(measured: Study) -> None:
     assert not app.exception
     assert copy.FAILED.format(error="The disk is full.") in texts(app)
     assert copy.RESUME.format(done=12, total=30) in [button.label for button in app.button]
+
+
+@pytest.mark.parametrize("wrong", ["missing", "nan", "pickle", "method"])
+def test_the_browser_shows_the_very_line_of_the_command(untouched: Study, wrong: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = untouched.path(untouched.experts[0].weights)
+    tensors = load_file(path)
+    if wrong == "missing":
+        del tensors["visual.proj"]
+    if wrong == "nan":
+        tensors["visual.proj"][0, 0] = float("nan")
+    if wrong == "pickle":
+        path.write_bytes(pickle.dumps(print))
+    else:
+        save_file(tensors, path)
+    words = ["run", str(untouched.folder), "--trials", "1", *(["--method", "tie"] if wrong == "method" else [])]
+    refused = run_command(*words)
+    line = refused.stderr.strip().splitlines()[-1]
+    assert refused.returncode == 2
+    app = visit("run", "demo")
+    assert not app.exception
+    assert copy.FAILED.format(error=line) in texts(app)
 
 
 def test_a_study_that_cannot_be_measured_goes_back_to_the_first_step(home: Path, untouched: Study) -> None:
