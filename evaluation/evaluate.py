@@ -41,7 +41,7 @@ def load_task(
     Raises: EvaluationError naming the task's data, sample or class that is wrong.
     """
     source = open_source(spec.data)
-    classes, order = _classes(spec, source)
+    classes, order = classes_of(spec, source)
     samples = recorded(spec, source, seed, cache)
     loaded = {}
     for name, drawn in samples.splits.items():
@@ -52,6 +52,15 @@ def load_task(
     notes: tuple[str, ...] = ()
     if samples.duplicates:
         notes = (f"{samples.duplicates} exact copies of other samples were left out of '{spec.name}'.",)
+    head = make_head(spec, classes, source, model)
+    return Task(spec, classes, loaded, head, metric(spec.metric), source, notes)
+
+
+def make_head(spec: TaskSpec, classes: Sequence[str], source: Source, model: Model) -> Head:
+    """The task's frozen head: its file, or what the model makes of the class names with its weights of this moment.
+
+    Raises: EvaluationError when it has not one row per class, or not the model's width.
+    """
     if spec.head is not None:
         head = read_head(spec.head, model.device)
     else:
@@ -61,7 +70,7 @@ def load_task(
             f"The head of task '{spec.name}' has shape {tuple(head.weight.shape)}; {len(classes)} classes "
             f"and model '{model.name}' need ({len(classes)}, {model.width}).",
         )
-    return Task(spec, classes, loaded, head, metric(spec.metric), source, notes)
+    return head
 
 
 def evaluate(
@@ -169,7 +178,7 @@ def _forward(
         raise
 
 
-def _classes(spec: TaskSpec, source: Source) -> tuple[tuple[str, ...], Sequence[int]]:
+def classes_of(spec: TaskSpec, source: Source) -> tuple[tuple[str, ...], Sequence[int]]:
     """Names of the classes, and the number each class of the source gets among them."""
     own = source.classes
     if spec.classes is None or spec.classes == own:

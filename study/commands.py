@@ -1,14 +1,8 @@
-"""The command line. Exit 0 = done, 2 = the request is wrong (one line on stderr), 1 = it failed while running.
-
-Slow imports (torch, open_clip) stand inside the commands that need them, so that `status` answers at once.
-"""
+"""The commands of a study. Slow imports (torch, open_clip) stand inside those that need them, so that `status` answers
+at once."""
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,60 +10,9 @@ import typer
 
 from study.errors import StudyError
 from study.study import open_study, parse_at
-from surrogate import SurrogateError
+from study.terminal import At, Device, Folder, Json, MethodName, Points, SurrogateName, app, main, progress, show
 
-STOPPED = "Stopped. Every finished trial is kept."
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="Measure merges of fine-tuned models, see the whole trade-off, export the one you choose.",
-)  # fmt: skip
-
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")]
-MethodName = Annotated[str | None, typer.Option("--method", help="A merging method (python -m merging --list).")]
-SurrogateName = Annotated[str | None, typer.Option("--surrogate", help="Default: the best by leave-one-out error.")]
-Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1 …; default: a GPU if there is one.")]
-At = Annotated[str | None, typer.Option("--at", help="Coefficients: digits=0.3,signs=0.7,…")]
-Points = Annotated[Path | None, typer.Option("--points", help="CSV: a header of expert names, one row per point.")]
-
-
-def main() -> None:
-    """Run a command; every wrong request ends in one line and exit code 2, never in a traceback."""
-    # Threads that spin while they wait made a trial seven times slower whenever another program used the processor.
-    # The OpenMP runtime reads this when torch is loaded, which happens later, inside the commands.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    try:
-        if app(standalone_mode=False) == 130:  # typer's answer to Ctrl-C
-            _leave(STOPPED, 1)
-    except (StudyError, SurrogateError) as error:
-        _leave(str(error), 2)
-    except typer.Exit as error:
-        sys.exit(error.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        _leave(STOPPED, 1)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Exception as error:
-        if _is_request(error):
-            _leave(str(getattr(error, "format_message", error.__str__)()), 2)
-        if os.environ.get("MERGESCAPE_DEBUG"):
-            raise
-        _leave(f"It failed: {type(error).__name__}: {error}. Every finished trial is kept.", 1)
-
-
-def _is_request(error: Exception) -> bool:
-    """Whether the person, not the program, must mend it: usage errors, bad checkpoints, bad tasks."""
-    return type(error).__name__ in ("MergingError", "EvaluationError") or hasattr(error, "exit_code")
-
-
-def _leave(message: str, code: int) -> None:
-    sys.stderr.write(" ".join(message.split()) + "\n")
-    sys.exit(code)
-
-
-def _show(value: dict[str, Any], as_json: bool, text: str) -> None:
-    typer.echo(json.dumps(value, allow_nan=False) if as_json else text)
+__all__ = ["main"]
 
 
 @app.command()
@@ -89,11 +32,27 @@ def demo(
         "experts": [e.name for e in study.experts],
         "tasks": [t.name for t in study.tasks],
     }
-    _show(
+    show(
         value,
         as_json,
         f"Demo study with {', '.join(chosen)} in {folder}. Next: python -m study run {folder} --trials 12",
     )
+
+
+@app.command()
+def doctor(folder: Folder, device: Device = None, as_json: Json = False) -> None:
+    """Look before anything runs: do the experts fit the base, model and tasks, what will it take, what to mend."""
+    from study.doctor import doctor as look
+
+    report = look(open_study(folder), device, progress)
+    lines = [
+        f"{one.level.upper():5} {one.where}: {one.text}{' → ' + one.remedy if one.remedy else ''}"
+        for one in report.findings
+    ]
+    end = {"stop": "Mend what stops it first.", "warn": "It can run; look at the warnings.", "fine": "Ready to run."}
+    show(report.as_json(), as_json, "\n".join([*lines, end[report.level]]))
+    if report.level == "stop":
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -115,7 +74,7 @@ def run(
     study = open_study(folder)
     report = work(study, trials, method, seed, device, surrogate)
     value = {**stand(study), "end": report.end, "measured": report.measured}
-    _show(
+    show(
         value,
         as_json,
         f"{report.end}: measured {report.measured} now, {value['done']} done, {value['failed']} failed.",
@@ -134,7 +93,7 @@ def status(folder: Folder, as_json: Json = False) -> None:
     cost = "" if each is None else f", {each:.2f} s per trial"
     error = f"\nLast error: {value['last_error']}" if value["last_error"] else ""
     worker = "running" if value["worker"]["running"] else "not running"
-    _show(
+    show(
         value, as_json,
         f"{value['name']}: {value['done']} done, {value['proposed']} proposed, {value['running']} running, "
         f"{value['failed']} failed{cost}; worker {worker}.{error}",
@@ -163,7 +122,7 @@ def front(
         asked = [(study.method(row["method"]), row["coefficients"]) for row in waiting]
         measure_now(study, asked, ("test",), device)
         value = compute(study, surrogate, points, method, test)
-    _show(value, as_json, _front_text(value))
+    show(value, as_json, _front_text(value))
 
 
 def _front_text(value: dict[str, Any]) -> str:
@@ -210,7 +169,7 @@ def predict(
         ", ".join(f"{name} {m['mean']:.3f} ({m['low']:.3f} to {m['high']:.3f})" for name, m in point["metrics"].items())
         for point in value["points"]
     ]
-    _show(value, as_json, "predicted: " + "\npredicted: ".join(lines))
+    show(value, as_json, "predicted: " + "\npredicted: ".join(lines))
 
 
 @app.command()
@@ -232,7 +191,7 @@ def measure(
     trials = measure_now(study, asked, ("validation",), device)
     value = {"points": [{"trial": t.id, "coefficients": t.coefficients, "metrics": shown(t.metrics)} for t in trials]}
     lines = [", ".join(f"{n} {m.value:.3f}±{m.stderr:.3f}" for n, m in t.metrics.items()) for t in trials]
-    _show(value, as_json, "measured: " + "\nmeasured: ".join(lines))
+    show(value, as_json, "measured: " + "\nmeasured: ".join(lines))
 
 
 @app.command()
@@ -252,7 +211,7 @@ def choose(
     numbers = ", ".join(
         f"{name} {m['mean']:.3f} (gives up {value['costs'][name]:.3f})" for name, m in value["metrics"].items()
     )
-    _show(value, as_json, f"{value['reason']}\npredicted: {numbers}\n--at {at}")
+    show(value, as_json, f"{value['reason']}\npredicted: {numbers}\n--at {at}")
 
 
 @app.command()
@@ -279,7 +238,7 @@ def export(
     lines = [
         f"  {name}: {m['value']:.3f}±{m['stderr']:.3f} on {m['n']} test samples" for name, m in value["metrics"].items()
     ]
-    _show(value, as_json, f"Exported to {value['out']}\n" + "\n".join(lines))
+    show(value, as_json, f"Exported to {value['out']}\n" + "\n".join(lines))
 
 
 @app.command()
@@ -295,6 +254,6 @@ def verify(
     value = check(out, study, device)
     same = "identical" if value["identical"] else "DIFFERENT"
     equal = "equal" if value["metrics_equal"] else "DIFFERENT"
-    _show(value, as_json, f"bytes: {same}; metrics: {equal}")
+    show(value, as_json, f"bytes: {same}; metrics: {equal}")
     if not (value["identical"] and value["metrics_equal"]):
         raise typer.Exit(1)

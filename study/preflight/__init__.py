@@ -1,0 +1,1 @@
+"""What the doctor looks at: weights, model and tasks, and what a run will take."""

@@ -1,0 +1,147 @@
+"""The doctor names what is wrong before anything runs, and measures how experts and base lie to each other."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from study.doctor import doctor, last_report
+from study.preflight.finding import Finding
+from study.preflight.weights import Weights, look_at_weights
+from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Settings, TaskChoice
+from study.study import Study, create, open_study
+from tests.conftest import run_command
+
+SHAPES = {"embed.weight": (7, 4), "block.0.weight": (4, 4), "block.0.bias": (4,), "count": ()}
+Tensors = dict[str, torch.Tensor]
+
+
+def _tensors(seed: int) -> Tensors:
+    generator = torch.Generator().manual_seed(seed)
+    made = {name: torch.randn(shape, generator=generator) for name, shape in SHAPES.items()}
+    return {**made, "count": torch.tensor(3)}
+
+
+def _near(base: Tensors, seed: int, by: float = 0.05) -> Tensors:
+    step = _tensors(seed)
+    return {name: base[name] + by * step[name] if base[name].is_floating_point() else base[name] for name in base}
+
+
+def _study(folder: Path, base: Tensors, experts: dict[str, Tensors]) -> Study:
+    settings = Settings(
+        name="s",
+        base=BaseChoice(model="ViT-B-32", weights="base.safetensors"),
+        experts=tuple(ExpertChoice(name=name, weights=f"{name}.safetensors") for name in experts),
+        tasks=(TaskChoice(name="t", data="t"),),
+        methods=(MethodChoice(name="task_arithmetic"),),
+    )
+    study = create(folder, settings)
+    for name, tensors in {"base": base, **experts}.items():
+        save_file({key: one.contiguous() for key, one in tensors.items()}, folder / f"{name}.safetensors")
+    return study
+
+
+def _look(folder: Path, base: Tensors, experts: dict[str, Tensors]) -> Weights:
+    return look_at_weights(_study(folder, base, experts), lambda phase, done, total: None)
+
+
+def _one(weights: Weights, where: str) -> Finding:
+    found = [one for one in weights.findings if one.where == where]
+    assert len(found) == 1, weights.findings
+    return found[0]
+
+
+BASE = _tensors(0)
+
+
+def test_distances_and_angles_are_those_of_the_task_vectors(tmp_path: Path) -> None:
+    experts = {"a": _near(BASE, 1), "b": _near(BASE, 2, 0.1)}
+    weights = _look(tmp_path, BASE, experts)
+    flat = [
+        torch.cat([one[name].double().flatten() for name in SHAPES if name != "count"])
+        for one in (BASE, *experts.values())
+    ]
+    a, b = flat[1] - flat[0], flat[2] - flat[0]
+    assert weights.norm_ratio == pytest.approx(
+        {"a": float(a.norm() / flat[0].norm()), "b": float(b.norm() / flat[0].norm())}, rel=1e-5
+    )
+    assert weights.cosines["a"]["b"] == pytest.approx(float(a @ b / (a.norm() * b.norm())), abs=1e-6)
+    assert weights.parameters == 48 and not weights.findings
+
+
+@pytest.mark.parametrize(
+    ("expert", "level", "text", "remedy"),
+    [
+        (BASE, "warn", "identical to the base", "base's own file"),
+        (_near(BASE, 1, 1e-8), "warn", "hardly trained", "trained checkpoint"),
+        (_tensors(9), "stop", "not fine-tuned from this base", "trained from"),
+        ({**_near(BASE, 1), "embed.weight": torch.full((7, 4), torch.nan)}, "stop", "28 numbers are NaN", "earlier"),
+        ({k: v for k, v in BASE.items() if k != "block.0.bias"}, "stop", "lacks 'block.0.bias'", "same base"),
+        ({f"model.{k}": v for k, v in BASE.items()}, "stop", "lacks 'block.0.bias'", "begin with 'model.'"),
+        ({**BASE, "x.lora_A.weight": torch.ones(1)}, "stop", "has 'x.lora_A.weight'", "adapter_config.json"),
+        ({**_near(BASE, 1), "embed.weight": torch.ones(9, 4)}, "stop", "shape (9, 4)", "tokens were added"),
+        ({**BASE, "block.0.weight": torch.ones(5, 5)}, "stop", "has shape (5, 5), the base has (4, 4)", "width"),
+        ({**BASE, "block.0.bias": torch.ones(4, dtype=torch.int8)}, "stop", "is torch.int8", "quantised"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_an_expert(tmp_path: Path, expert: Tensors, level: str, text: str, remedy: str) -> None:
+    found = _one(_look(tmp_path, BASE, {"odd": expert, "fine": _near(BASE, 3)}), "expert 'odd'")
+    assert found.level == level and text in found.text and remedy in found.remedy
+
+
+def test_half_precision_is_a_note(tmp_path: Path) -> None:
+    half = {key: one.half() if one.is_floating_point() else one for key, one in _near(BASE, 1).items()}
+    found = _one(_look(tmp_path, BASE, {"half": half, "fine": _near(BASE, 3)}), "expert 'half'")
+    assert found.level == "note" and "float16, the base's float32" in found.text
+
+
+def test_twins_are_named_together(tmp_path: Path) -> None:
+    found = _one(_look(tmp_path, BASE, {"a": _near(BASE, 1), "b": _near(BASE, 1)}), "experts 'a' and 'b'")
+    assert found.text == "They are identical."
+
+
+def test_a_base_that_is_not_the_experts_parent_shows_in_their_angles(tmp_path: Path) -> None:
+    parent = _near(BASE, 5, 0.2)
+    found = _one(_look(tmp_path, BASE, {name: _near(parent, seed) for seed, name in enumerate("abc", 6)}), "base")
+    assert "trained from a later model" in found.text and "fine-tuned from as the base" in found.remedy
+    assert not _look(tmp_path / "right", parent, {name: _near(parent, s) for s, name in enumerate("abc", 6)}).findings
+
+
+def test_a_checkpoint_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
+    study = _study(tmp_path, BASE, {"a": _near(BASE, 1)})
+    (tmp_path / "a.safetensors").write_bytes(b"nothing")
+    found = _one(look_at_weights(study, lambda *_: None), "expert 'a'")
+    assert found.level == "stop" and "not a readable safetensors file" in found.text
+
+
+def test_the_demo_is_fine_and_its_report_is_kept_until_something_changes(fresh_demo: Path) -> None:
+    study = open_study(fresh_demo)
+    assert last_report(study) is None
+    report = doctor(study, "cpu")
+    assert report.level == "fine" and last_report(study) == report
+    assert all(0.03 < ratio < 0.08 for ratio in report.norm_ratio.values())
+    assert report.cost["seconds_per_trial"] and report.cost["memory_bytes"] and report.cost["disk_bytes"]
+    samples = {"calibration": 0, "validation": 40, "test": 500}
+    worse = study.settings.model_copy(
+        update={
+            "tasks": (study.tasks[0].model_copy(update={"samples": Samples(**samples)}), *study.tasks[1:]),
+            "methods": (MethodChoice(name="tiez"), MethodChoice(name="slerp")),
+        }
+    )
+    again = Study(study.folder, worse)
+    again.save()
+    assert last_report(again) is None
+    found = {one.where: one for one in doctor(again, "cpu").findings}
+    assert "40 validation samples" in found[f"task '{study.tasks[0].name}'"].text
+    assert "Nearest: 'ties'" in found["method 'tiez'"].remedy and "exactly 2" in found["method 'slerp'"].text
+
+
+def test_the_command_says_what_to_mend_and_exits_with_1(tmp_path: Path) -> None:
+    study = _study(tmp_path / "s", BASE, {"a": _tensors(9)})
+    done = run_command("doctor", str(study.folder), "--json")
+    value = json.loads(done.stdout)
+    assert done.returncode == 1 and value["level"] == "stop" and "Traceback" not in done.stderr
+    wheres = {one["where"] for one in value["findings"] if one["level"] == "stop"}
+    assert wheres == {"expert 'a'", "task 't'"}
