@@ -1,9 +1,11 @@
 """What a trial's time is spent on: merging, forward passes, everything else; against the bare forward passes.
 
-    python -m benchmarks.trial_cost [--trials 30] [--out benchmarks/results/trial_cost.json]
+    python -m benchmarks.trial_cost [--part demo|vit|reload|memory|batched] [--out benchmarks/results/trial_cost.json]
 
-Measures the built-in demo in this process, warm, and writes medians with all raw repetitions. A ratio compares a trial
-with the forward passes on tensors already in memory, taken in turns in the same run.
+demo: the built-in demo in this process, warm. vit: open_clip ViT-B-32 at random weights, 4 experts. reload: the same
+against loading everything again for each merge, as other tools do. memory: 8 experts, 8 tasks of 400 samples. batched:
+several coefficient vectors in one forward pass. Each part replaces its own numbers in the file: medians with all raw
+repetitions; a ratio compares what was taken in turns in the same run.
 """
 
 import argparse
@@ -22,14 +24,44 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=30)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=["demo", "vit", "reload", "memory", "batched"], default="demo")
+    parser.add_argument("--trials", type=int, default=30, help="of the demo; 5 of the others")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "mergescape-trial-cost")
+    parser.add_argument("--samples", type=int, default=48, help="per task, for vit and reload")
+    parser.add_argument("--make", action="store_true", help="only write the checkpoints and pictures that a part needs")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/trial_cost.json"))
     chosen = parser.parse_args()
-    result = measure(chosen.trials)
+    part = one_part(chosen)
+    if chosen.make:
+        return
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}
+    others = {key: value for key, value in known.items() if key in OTHERS}
+    result = {**part, **others} if chosen.part == "demo" else {**known, chosen.part: part}
     chosen.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(text(result))
+    print(text(part) if chosen.part == "demo" else json.dumps({k: v for k, v in part.items() if k != "raw"}, indent=1))
+
+
+OTHERS = ("vit", "reload", "memory", "batched")
+
+
+def one_part(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Measure one part; the machine's state goes with its numbers."""
+    from benchmarks.trial import batched, memory, reload, vit
+
+    if chosen.part == "demo":
+        return measure(chosen.trials) if not chosen.make else {}
+    if chosen.part == "memory":
+        folder = vit.make_study(chosen.folder / "8x8x400", 8, 8, 400)
+        return {} if chosen.make else {**memory.measure(folder), "machine": machine()}
+    if chosen.part == "batched":
+        return {} if chosen.make else {**batched.measure(), "machine": machine()}
+    folder = vit.make_study(chosen.folder / f"4x4x{chosen.samples}", 4, 4, chosen.samples)
+    if chosen.make:
+        return {}
+    found = vit.measure(folder, 5) if chosen.part == "vit" else reload.measure(folder, 3)
+    return {**found, "machine": machine()}
 
 
 def measure(trials: int) -> dict[str, Any]:

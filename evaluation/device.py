@@ -1,6 +1,7 @@
 """Where the forward pass runs, and in how large steps."""
 
 import torch
+from torch import nn
 
 from evaluation.errors import EvaluationError
 
@@ -34,3 +35,10 @@ def first_batch_size(device: torch.device) -> int:
     On a CPU, 50 to 125 pictures keep activations in cache: larger is slower.
     """
     return CPU_BATCH if device.type == "cpu" else CUDA_BATCH
+
+
+def picture_layout(module: nn.Module) -> torch.memory_format:
+    """How pictures should lie in memory: channels last for convolutional networks, where it is measured to be
+    faster (ResNet-50 by a quarter on a CPU); a network with one convolution, as a ViT's patches, gains nothing."""
+    convolutions = sum(isinstance(each, nn.Conv2d) for each in module.modules())
+    return torch.channels_last if convolutions > 1 else torch.contiguous_format

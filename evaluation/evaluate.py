@@ -13,7 +13,7 @@ from torch import Tensor
 
 from evaluation.data.opening import open_source
 from evaluation.data.source import Source
-from evaluation.device import first_batch_size
+from evaluation.device import first_batch_size, picture_layout
 from evaluation.errors import Cancelled, EvaluationError
 from evaluation.metric import metric
 from evaluation.models.model import Head, Model, read_head
@@ -83,13 +83,16 @@ def evaluate(
 ) -> tuple[Measurement, NDArray[np.float32]]:
     """Measure the weights bound to `model` on one split; outputs (n, C) are the logits, in the split's order.
 
-    batch_size: None chooses by device. It is halved while memory runs out, the split starting over each time
-    so that all outputs come from one size; the size used is in the measurement. `should_stop` is asked before
-    every batch. seconds covers the forward pass and the way back, not the first transfer of the inputs.
+    batch_size: None chooses by device, or the one that this split was found to fit in. It is halved while memory
+    runs out, the split starting over each time so that all outputs come from one size; the size used is in the
+    measurement. `should_stop` is asked before every batch. seconds covers the forward pass and the way back, not
+    the first transfer of the inputs.
     Raises: Cancelled; EvaluationError for NaN or infinite outputs, or when one sample does not fit in memory.
     """
     samples = task.split(split)
-    size = min(first_batch_size(device) if batch_size is None else batch_size, len(samples))
+    size = min(
+        samples.sizes.get(str(device), first_batch_size(device)) if batch_size is None else batch_size, len(samples)
+    )
     if size < 1:
         raise EvaluationError(f"Batch size {batch_size} is not possible.", "Give a whole number from 1 on.")
     inputs = resident_inputs(samples, device)
@@ -105,6 +108,7 @@ def evaluate(
                 "Free memory on it, or use another device.",
             )
         size = max(1, size // 2)
+        samples.sizes[str(device)] = size
         logger.warning("Out of memory on '%s' in task '%s': batch size is now %d.", device, task.name, size)
         if device.type == "cuda":
             torch.cuda.empty_cache()
@@ -162,11 +166,12 @@ def _forward(
     try:
         with torch.inference_mode():
             classes = len(head.weight)
+            layout = picture_layout(model.module) if inputs.ndim == 4 else torch.contiguous_format
             outputs = torch.empty(len(inputs), classes, device=device)
             for start in range(0, len(inputs), size):
                 if should_stop():
                     raise Cancelled
-                batch = inputs[start : start + size].to(device, non_blocking=True)
+                batch = inputs[start : start + size].to(device, non_blocking=True, memory_format=layout)
                 outputs[start : start + size] = model.forward(batch, head)
             return outputs.cpu().numpy()
     except torch.OutOfMemoryError:

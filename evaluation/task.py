@@ -88,6 +88,8 @@ class Split:
     fingerprint: str
     # Device name -> inputs already there, so that they travel once per study and not once per trial.
     resident: dict[str, Any] = field(default_factory=dict, repr=False)
+    # Device name -> batch size that fitted after memory ran out, so that no later trial runs out of it again.
+    sizes: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)

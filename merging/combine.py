@@ -4,7 +4,7 @@ Both round every product and every sum on its own, in the order of the experts, 
 whatever the chunks, threads or shards.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from merging.directions import Directions, one_thread
 from merging.errors import MergingError
 from merging.linalg import gram_matrix
 from merging.method import Array, Method, Scalars, ordered
-from merging.task_vector import TaskVectors, task_vectors
+from merging.task_vector import Entry, TaskVectors, task_vectors
 from merging.writing import Slot, arranged
 
 CHUNK = 1 << 19  # numbers per thread: 2 MiB, stays in the cache between multiplication and addition
@@ -36,11 +36,13 @@ def combine_into(
     coefficients: Mapping[str, float],
     exact: bool = False,
     chunk: int = CHUNK,
+    only: Callable[[str], bool] | None = None,
 ) -> None:
     """Write the merged weights into `out` (P,) float32, on the device of the directions.
 
     For linear, frozen and span methods one pass at memory bandwidth, with one chunk buffer; `exact` computes
     a frozen method again with the real coefficients, from the task vectors (slow; linear ones are exact).
+    `only` says by name which tensors are wanted; the others' places in `out` are left as they are.
 
     Raises:
         MergingError: wrong coefficients, or an `out` of another size, dtype or device.
@@ -54,14 +56,18 @@ def combine_into(
         )
     if out.device != directions.matrix.device:
         raise MergingError(f"The buffer is on {out.device}, the directions on {directions.matrix.device}.")
+    spans = [span for span in _spans(directions) if only is None or only(span[1].name)]
     with torch.no_grad():
         if _again(method, exact):
-            _combine_again(out, directions, values)
+            _combine_again(out, directions, values, [entry for _, entry, _ in spans])
         elif directions.grams is None:
             scalars = method.scalars(values, None)
-            _accumulate(out, directions.base, directions.matrix, scalars, chunk)
+            for part in _joined([part for _, _, part in spans]):
+                _accumulate(out[part], directions.base[part], directions.matrix[:, part], scalars, chunk)
         else:
-            _combine_span(out, directions, values, directions.grams, chunk)
+            for number, _, part in spans:
+                scalars = method.scalars(values, directions.grams[number])
+                _accumulate(out[part], directions.base[part], directions.matrix[:, part], scalars, chunk)
 
 
 def merge_tensors(
@@ -129,27 +135,37 @@ def _accumulate(out: Tensor, base: Tensor, matrix: Tensor, scalars: Scalars, chu
             target.add_(scratch)
 
 
-def _spans(directions: Directions) -> Iterator[tuple[int, str, slice]]:
+def _spans(directions: Directions) -> Iterator[tuple[int, Entry, slice]]:
     """Go through (number, tensor, its place with the gap after it)."""
     entries = directions.layout.entries
     stops = [entry.offset for entry in entries[1:]] + [directions.layout.size]
     for number, (entry, stop) in enumerate(zip(entries, stops, strict=True)):
-        yield number, entry.name, slice(entry.offset, stop)
+        yield number, entry, slice(entry.offset, stop)
 
 
-def _combine_span(out: Tensor, directions: Directions, values: Array, grams: Array, chunk: int) -> None:
-    for number, _, part in _spans(directions):
-        scalars = directions.method.scalars(values, grams[number])
-        _accumulate(out[part], directions.base[part], directions.matrix[:, part], scalars, chunk)
+def _joined(parts: Sequence[slice]) -> list[slice]:
+    """Places that touch as one: a whole model is one pass.
+
+    >>> _joined([slice(0, 2), slice(2, 3), slice(5, 6)])
+    [slice(0, 3, None), slice(5, 6, None)]
+    """
+    runs: list[slice] = []
+    for part in parts:
+        if runs and runs[-1].stop == part.start:
+            runs[-1] = slice(runs[-1].start, part.stop)
+        else:
+            runs.append(part)
+    return runs
 
 
-def _combine_again(out: Tensor, directions: Directions, values: Array) -> None:
+def _combine_again(out: Tensor, directions: Directions, values: Array, entries: Sequence[Entry]) -> None:
     """Compute the merge from the raw task vectors, tensor by tensor."""
     method, layout = directions.method, directions.layout
-    out.zero_()
+    if len(entries) == len(layout.entries):
+        out.zero_()
     survey = directions.survey
     with one_thread():
-        for entry in layout.entries:
+        for entry in entries:
             base = layout.view(directions.base, entry)
             if method.linearity == "nonlinear":
                 deltas = layout.view(directions.matrix, entry)

@@ -137,19 +137,20 @@ class Measurer:
     def merge(
         self, choice: MethodChoice, coefficients: Mapping[str, float], exact: bool = False, dtype: str | None = None
     ) -> None:
-        """Write the merged weights into the model, rounded to the dtype that an export will have."""
+        """Write the merged weights that a forward pass reads into the model, rounded to the dtype of an export."""
         directions = self.directions(choice)
-        merging.combine_into(self.buffer, directions, coefficients, exact=exact)
+        merging.combine_into(self.buffer, directions, coefficients, exact=exact, only=self._measured)
         self._round(dtype or self.study.settings.dtype)
+
+    def _measured(self, name: str) -> bool:
+        """Whether a forward pass reads the tensor; frozen heads leave a text tower idle."""
+        return not self.model.idle(name)
 
     def _round(self, wanted: str) -> None:
         layout = self.vectors.layout
-        kinds = {entry.name: DTYPES.get(wanted, self.vectors.dtype(entry.name)) for entry in layout.entries}
-        if len(set(kinds.values())) == 1:
-            _round(self.buffer, next(iter(kinds.values())))
-            return
         for entry in layout.entries:
-            _round(layout.view(self.buffer, entry), kinds[entry.name])
+            if self._measured(entry.name):
+                _round(layout.view(self.buffer, entry), DTYPES.get(wanted, self.vectors.dtype(entry.name)))
 
     def measure(
         self,

@@ -56,6 +56,13 @@ class Model(Protocol):
         """
         ...
 
+    def idle(self, name: str) -> bool:
+        """Whether no forward pass reads the tensor called `name`: it need not be merged to measure.
+
+        A text tower whose heads are frozen is idle; what is exported is always whole.
+        """
+        ...
+
     def files(self) -> dict[str, bytes]:
         """What must stand beside the weights for the model's own library to load them, by file name."""
         ...

@@ -71,6 +71,10 @@ class OpenClip:
         """Make the network's tensors views of `buffer`; see `Model.bind`."""
         bind(self.name, self.module, entries, buffer, others)
 
+    def idle(self, name: str) -> bool:
+        """Everything outside the image tower; see `Model.idle`."""
+        return not name.startswith("visual.")
+
     def files(self) -> dict[str, bytes]:
         """open_clip_config.json: with it `open_clip.create_model_from_pretrained("local-dir:…")` opens the folder."""
         facts = {"model_cfg": self._config, "preprocess_cfg": self._settings}

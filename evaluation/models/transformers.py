@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from evaluation.models.model import Entry, Head
 
 PROMPTS = 256
 TOKENS = 128
+TEXT_SIDE = re.compile(r"(\w+\.)?(text_model|text_projection|logit_scale|logit_bias)\b")
 CARRIED = frozenset({".json", ".txt", ".model", ".jinja"})
 
 # pair: a picture and a text tower that share a space; image, text: one encoder, with or without a classifier.
@@ -81,6 +83,12 @@ class Transformers:
             now = self._renamed({name: shape for name, shape, _ in entries})
             entries = [(now.get(name, name), shape, offset) for name, shape, offset in entries]
         bind(self.name, self.module, entries, buffer, others)
+
+    def idle(self, name: str) -> bool:
+        """A pair's text tower, text projection and scale, under names of any release; see `Model.idle`."""
+        if self._kind != "pair":
+            return False
+        return bool(TEXT_SIDE.match(name))
 
     def files(self) -> dict[str, bytes]:
         """The folder's configs and tokenizer files: with them `from_pretrained` opens the weights."""

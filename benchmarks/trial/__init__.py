@@ -1,0 +1,1 @@
+"""The parts of `benchmarks.trial_cost` beside the demo: a ViT-B/32, reloading rivals, memory, batched models."""

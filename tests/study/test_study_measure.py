@@ -1,0 +1,29 @@
+"""A trial merges what its forward passes read, and measures what a whole merge would."""
+
+from pathlib import Path
+
+import torch
+
+import merging
+from evaluation.evaluate import evaluate
+from study.measure import Measurer
+from study.study import open_study
+
+POINT = {"digits": 0.3, "signs": 0.7, "flags": 0.2}
+
+
+def test_tensors_that_no_forward_pass_reads_are_not_merged(fresh_demo: Path) -> None:
+    study = open_study(fresh_demo)
+    with Measurer(study, "cpu") as measurer:
+        before = measurer.buffer.clone()
+        fast = measurer.measure(study.method(), POINT).outputs
+        idle = [entry for entry in measurer.vectors.layout.entries if measurer.model.idle(entry.name)]
+        assert {"logit_scale", "ln_final.bias"} <= {entry.name for entry in idle}
+        for entry in idle:
+            assert torch.equal(*(measurer.vectors.layout.view(flat, entry) for flat in (before, measurer.buffer)))
+        merging.combine_into(measurer.buffer, measurer.directions(study.method()), POINT)
+        for dtype in {measurer.vectors.dtype(entry.name) for entry in measurer.vectors.layout.entries}:
+            measurer.buffer.copy_(measurer.buffer.to(dtype))
+        for name, task in measurer.tasks.items():
+            whole = evaluate(measurer.model, task, "validation", torch.device("cpu"))[1]
+            assert (fast[name] == whole).all()
