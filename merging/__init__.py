@@ -1,5 +1,6 @@
 """Merging: checkpoints and coefficients in, weights out. Knows tensors; no data sets, metrics or screens."""
 
+from merging.access import NEEDS, Access
 from merging.checkpoint import Checkpoint, reference
 from merging.combine import combine_into, merge_plan, merge_tensors
 from merging.description import describe
@@ -27,6 +28,7 @@ from merging.tensors import Tensors, open_tensors
 from merging.writing import Slot, atomic, write
 
 __all__ = [
+    "Access",
     "AdapterReport",
     "CLASSES",
     "Checkpoint",
@@ -37,6 +39,7 @@ __all__ = [
     "Layout",
     "MergingError",
     "Method",
+    "NEEDS",
     "Paper",
     "Part",
     "Recipe",

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from merging.access import NEEDS
 from merging.description import describe
 from merging.errors import MergingError
 from merging.lora_output import merge_to_adapter
@@ -70,6 +71,8 @@ def _show_methods(as_json: bool) -> None:
         source = f"arXiv {paper['arxiv']}" if paper["arxiv"] else paper["authors"]
         typer.echo(f"{each['name']}  ({each['class']})  {each['title']}: {each['summary']}")
         typer.echo(f"    {paper['title']}, {paper['year']} ({source})")
+        if each["needs_data"]:
+            typer.echo(f"    learns from {'; '.join(NEEDS[need] for need in each['needs_data'])}")
         typer.echo(f"    coefficients {each['bounds'][0]:g} … {each['bounds'][1]:g}")
         for setting in settings_of(methods()[each["name"]]):
             typer.echo(f"    {setting.name} = {setting.default}  ({setting.allowed}): {setting.help}")

@@ -5,6 +5,7 @@ whatever the chunks, threads or shards.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from merging.checkpoint import Checkpoint
-from merging.directions import Directions, one_thread
+from merging.directions import Directions, mapped, needs_samples, one_thread
 from merging.errors import MergingError
 from merging.linalg import gram_matrix
 from merging.method import Array, Method, Scalars, ordered
@@ -77,8 +78,11 @@ def merge_tensors(
     coefficients: Mapping[str, float],
     dtype: DType = "as base",
     exact: bool = False,
+    prepared: Path | None = None,
 ) -> Iterator[tuple[str, Tensor]]:
     """Merge tensor by tensor, in the order of `merge_plan`; int and bool tensors are the base's.
+
+    `prepared` is the file of the directions, for a method that learns from samples.
 
     Bit-identical to `combine_into` and one cast at the end. Holds one tensor of each expert at a time.
 
@@ -87,12 +91,16 @@ def merge_tensors(
     """
     with task_vectors(base, experts) as vectors:
         values = ordered(method, vectors.names, coefficients)
+        known = _learned(method, vectors, prepared)
         with one_thread():
-            survey = method.survey(vectors)
+            survey = None if method.needs else method.survey(vectors)
         for slot in merge_plan(vectors, dtype):
             if slot.name in vectors.layout.index:
                 with one_thread(), torch.no_grad():
-                    merged = _merge_one(method, vectors, slot.name, values, survey, exact)
+                    if known is not None:
+                        merged = _merge_learned(method, vectors, slot.name, values, known)
+                    else:
+                        merged = _merge_one(method, vectors, slot.name, values, survey, exact)
                 yield slot.name, _cast(slot, merged)
             else:
                 yield slot.name, vectors.other(slot.name)
@@ -184,6 +192,22 @@ def _merge_one(
     rows = method.prepare_tensor(name, deltas, survey)
     out = torch.empty(base.numel())
     _accumulate(out, base.reshape(-1), rows.reshape(len(rows), -1), scalars, CHUNK)
+    return out.view(base.shape)
+
+
+def _learned(method: Method, vectors: TaskVectors, prepared: Path | None) -> Tensor | None:
+    """Return the learned directions (T, P) from their file; None for a method without data."""
+    if not method.needs:
+        return None
+    if prepared is None:
+        raise needs_samples(method)
+    return mapped(prepared, vectors)[1:]
+
+
+def _merge_learned(method: Method, vectors: TaskVectors, name: str, values: Array, known: Tensor) -> Tensor:
+    base, rows = vectors.base_tensor(name), vectors.layout.view(known, vectors.layout.index[name])
+    out = torch.empty(base.numel())
+    _accumulate(out, base.reshape(-1), rows.reshape(len(rows), -1), method.scalars(values, None), CHUNK)
     return out.view(base.shape)
 
 

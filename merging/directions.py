@@ -2,19 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from merging.access import NEEDS, Access
 from merging.checkpoint import Checkpoint
+from merging.errors import MergingError
 from merging.linalg import gram_matrix
 from merging.method import CLASSES, Array, Method
 from merging.task_vector import Entry, Layout, TaskVectors
@@ -44,6 +47,7 @@ class Directions:
     source: TaskVectors
     grams: Array | None = None
     path: Path | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def survey(self) -> object | None:
@@ -56,9 +60,12 @@ class Directions:
         return replace(self, matrix=self.matrix.to(device), base=self.base.to(device))
 
 
-def fingerprint(method: Method, base: Checkpoint, experts: Sequence[Checkpoint]) -> str:
-    """Return the SHA-256 (hex) that a prepared method is known by: all that its numbers depend on."""
-    what = {
+def fingerprint(method: Method, base: Checkpoint, experts: Sequence[Checkpoint], data: str | None = None) -> str:
+    """Return the SHA-256 (hex) that a prepared method is known by: all that its numbers depend on.
+
+    `data` is the fingerprint of what a method learns from.
+    """
+    what: dict[str, object] = {
         "format": FORMAT,
         "method": method.name,
         "revision": method.revision,
@@ -66,6 +73,8 @@ def fingerprint(method: Method, base: Checkpoint, experts: Sequence[Checkpoint])
         "base": base.fingerprint,
         "experts": [[expert.name, expert.fingerprint] for expert in experts],
     }
+    if data is not None:
+        what["data"] = data
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
@@ -74,6 +83,7 @@ def prepare(
     vectors: TaskVectors,
     folder: Path | None = None,
     progress: Progress | None = None,
+    access: Access | None = None,
 ) -> Directions:
     """Compute the directions of every tensor, or load them when `folder` holds them already.
 
@@ -84,19 +94,20 @@ def prepare(
         MergingError: the method cannot merge that many experts, or needs data that it was not given.
     """
     method.check_experts(len(vectors.names))
-    key = fingerprint(method, vectors.checkpoint, vectors.experts)
+    if method.needs and access is None:
+        raise needs_samples(method)
+    key = fingerprint(method, vectors.checkpoint, vectors.experts, access.fingerprint if access else None)
     rows = len(vectors.names) + 1
-    grams: Array | None = None
     if folder is None:
         flat = torch.zeros((rows, vectors.layout.size))
-        grams = _fill(flat, method, vectors, progress)
+        grams, facts = _fill(flat, method, vectors, progress, access)
         path = None
     else:
         path = Path(folder) / f"{key}.f32"
         if not _present(path, rows, vectors.layout):
-            _write(path, key, method, vectors, progress)
-        flat = _mapped(path, rows, vectors.layout.size)
-        grams = _grams(path)
+            _write(path, key, method, vectors, progress, access)
+        flat = mapped(path, vectors)
+        grams, facts = _header(path)
     return Directions(
         method=method,
         names=vectors.names,
@@ -109,6 +120,15 @@ def prepare(
         source=vectors,
         grams=grams,
         path=path,
+        facts=facts,
+    )
+
+
+def needs_samples(method: Method) -> MergingError:
+    """Say that a method cannot be prepared from checkpoints alone."""
+    return MergingError(
+        f"Method '{method.name}' learns from samples: {'; '.join(NEEDS[need] for need in method.needs)}.",
+        "Use it in a study: python -m study run DIR --method NAME.",
     )
 
 
@@ -123,9 +143,22 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _fill(flat: Tensor, method: Method, vectors: TaskVectors, progress: Progress | None) -> Array | None:
+Filled = tuple[Array | None, dict[str, Any]]
+
+
+def _fill(
+    flat: Tensor, method: Method, vectors: TaskVectors, progress: Progress | None, access: Access | None
+) -> Filled:
     """Fill rows base, direction 1 … T. Tensors go in parallel, each on one thread, so bits never change."""
     layout = vectors.layout
+    if method.needs and access is not None:
+        with one_thread():
+            facts = method.learn(flat[1:], vectors, access)
+        for done, entry in enumerate(layout.entries):
+            layout.view(flat[0], entry).copy_(vectors.base_tensor(entry.name))
+            if progress:
+                progress(done + 1, len(layout.entries))
+        return None, facts
     workers = torch.get_num_threads()
     grams: list[Array] = []
     with one_thread(), ThreadPoolExecutor(workers) as pool:
@@ -148,15 +181,22 @@ def _fill(flat: Tensor, method: Method, vectors: TaskVectors, progress: Progress
                 grams.append(gram)
             if progress:
                 progress(done + 1, len(layout.entries))
-    return np.stack(grams) if grams else None
+    return (np.stack(grams) if grams else None), {}
 
 
-def _write(path: Path, key: str, method: Method, vectors: TaskVectors, progress: Progress | None) -> None:
+def _write(
+    path: Path,
+    key: str,
+    method: Method,
+    vectors: TaskVectors,
+    progress: Progress | None,
+    access: Access | None,
+) -> None:
     rows, layout = len(vectors.names) + 1, vectors.layout
     with atomic(path) as file:
         file.truncate(rows * layout.size * 4)
         mapped = np.memmap(file, dtype=np.float32, mode="r+", shape=(rows, layout.size))
-        grams = _fill(torch.from_numpy(mapped), method, vectors, progress)
+        grams, facts = _fill(torch.from_numpy(mapped), method, vectors, progress, access)
         mapped.flush()
         del mapped
     header = {
@@ -170,6 +210,7 @@ def _write(path: Path, key: str, method: Method, vectors: TaskVectors, progress:
         "size": layout.size,
         "entries": [[entry.name, list(entry.shape), entry.offset] for entry in layout.entries],
         "grams": None if grams is None else grams.tolist(),
+        "facts": facts,
     }
     with atomic(path.with_suffix(".json")) as file:
         file.write(json.dumps(header).encode())
@@ -181,11 +222,20 @@ def _present(path: Path, rows: int, layout: Layout) -> bool:
     return header.is_file() and path.is_file() and path.stat().st_size == rows * layout.size * 4
 
 
-def _grams(path: Path) -> Array | None:
-    found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["grams"]
-    return None if found is None else np.asarray(found, dtype=np.float64)
+def _header(path: Path) -> Filled:
+    found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    grams = found["grams"]
+    return None if grams is None else np.asarray(grams, dtype=np.float64), found.get("facts", {})
 
 
-def _mapped(path: Path, rows: int, size: int) -> Tensor:
+def mapped(path: Path, vectors: TaskVectors) -> Tensor:
+    """Map a file of directions, (T+1, P): base, direction 1 … T.
+
+    Raises:
+        MergingError: the file belongs to other task vectors.
+    """
+    rows, size = len(vectors.names) + 1, vectors.layout.size
+    if path.stat().st_size != rows * size * 4:
+        raise MergingError(f"'{path}' does not hold {len(vectors.names)} directions of this base.")
     flat = torch.from_file(str(path), shared=False, size=rows * size, dtype=torch.float32)
     return flat.view(rows, size)

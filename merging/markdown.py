@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from merging.access import NEEDS
 from merging.description import describe
 from merging.left_out import LEFT_OUT, SAID_OTHERWISE, Elsewhere
 from merging.method import CLASSES, Method, methods
@@ -15,6 +16,10 @@ T experts, base θ_0, task vectors τ_t = θ_t − θ_0, coefficients c_t: one n
 A *setting* stays fixed during a study. Where a paper (or its authors' code) and mergekit 0.1.5 define a method
 differently, `variant` says which is meant; the default is the paper. Every method has golden values in
 `tests/golden/`, with where they come from, and passes the battery `tests/merging/test_every_method.py`.
+
+Some methods *learn from samples*: the calibration split of each task, which is used for nothing else. An expert's own
+samples are those of the task of its name (of all tasks where none has its name). What was learned is kept in the study
+folder, directions like those of any linear method; an export's recipe names that file and its SHA-256.
 
 ## Classes
 """
@@ -63,6 +68,7 @@ def _section(kind: type[Method]) -> str:
         f"- Class: {facts['class']}." + (f" {EXACT}" if facts["exact_form"] else ""),
         f"- Coefficients: searched from {facts['bounds'][0]:g} to {facts['bounds'][1]:g}; default {published}.",
         f"- Experts: {_experts(kind)}; their order {'does not matter' if facts['symmetric'] else 'matters'}.",
+        *([f"- Learns from {'; '.join(NEEDS[need] for need in kind.needs_data)}."] if kind.needs_data else []),
         f"- Paper: {paper['title']}, {paper['year']} ({_source(paper)}).",
         "",
     ]

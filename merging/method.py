@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from merging.access import Access
 from merging.errors import MergingError, nearest
 from merging.methods import __path__ as METHOD_FOLDERS
 from merging.setting import NOTHING, Setting, Value, checked, settings_of
@@ -69,8 +70,9 @@ class Method:
     """A merging method: a frozen dataclass of settings. Derive, and put it into methods/<name>.py.
 
     `bounds` is the default search box; `limits` is what is accepted at all. `uses_gram` asks for the Gram
-    matrix of each tensor. `exact_form` says that a frozen method can be computed again with the real
-    coefficients. `revision` grows when the numbers that the method gives change.
+    matrix of each tensor. `needs_data` names what `learn` asks of an `Access`. `exact_form` says that a frozen
+    method can be computed again with the real coefficients. `revision` grows when the numbers that the method
+    gives change.
     """
 
     name: ClassVar[str]
@@ -100,6 +102,18 @@ class Method:
     def default(self, experts: int) -> float:
         """Return the published coefficient for T experts."""
         return 1.0
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What of `merging.access.NEEDS` this method must be given; nothing for a method without data."""
+        return self.needs_data
+
+    def learn(self, rows: Tensor, vectors: TaskVectors, access: Access) -> dict[str, Any]:
+        """Write the directions (T, P) of a method that needs data into `rows`, which are zero.
+
+        Returns facts that are kept with them as JSON: what was learned, and how it went.
+        """
+        raise NotImplementedError(self.name)
 
     def survey(self, vectors: TaskVectors) -> object | None:
         """Look once at the whole model, where a method needs numbers of all tensors together."""

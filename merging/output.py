@@ -52,6 +52,7 @@ def merge(
     out = Path(out)
     method = recipe.made()
     base, experts = recipe.checkpoints(folder)
+    learned = recipe.learned(folder)
     refuse_overwriting(out, [base.path, *(expert.path for expert in experts)])
     with task_vectors(base, experts) as vectors:
         plan = merge_plan(vectors, recipe.dtype)
@@ -64,9 +65,10 @@ def merge(
         out.parent if single else out,
         recipe.dtype,
         recipe.exact,
+        learned,
     )
     metadata = {"format": "pt", "mergescape": full.identity()}
-    tensors = merge_tensors(method, base, experts, full.coefficients, recipe.dtype, recipe.exact)
+    tensors = merge_tensors(method, base, experts, full.coefficients, recipe.dtype, recipe.exact, learned)
     stream = reported(tensors, len(plan), progress)
     if single:
         recipe_file = out.with_suffix(".recipe.yaml")

@@ -1,5 +1,6 @@
 """Recipes: what rebuilds one merged checkpoint byte for byte."""
 
+import hashlib
 import json
 import os
 import platform
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from merging.checkpoint import Checkpoint, reference
 from merging.combine import DType
+from merging.directions import needs_samples
 from merging.errors import MergingError, nearest
 from merging.method import Method, ordered
 from merging.method import method as make_method
@@ -40,6 +42,14 @@ class Reference(BaseModel):
     authors: str = ""
 
 
+class Prepared(BaseModel):
+    """What a method has learned from samples: the file of its directions, relative to the recipe's folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    path: str
+    fingerprint: str | None = None
+
+
 class Recipe(BaseModel):
     """All that one merged checkpoint depends on; read and written as YAML.
 
@@ -56,6 +66,7 @@ class Recipe(BaseModel):
     method: str
     settings: dict[str, float | int | str | bool] = Field(default_factory=dict)
     coefficients: dict[str, float]
+    prepared: Prepared | None = None
     exact: bool = False
     dtype: DType = "as base"
     versions: dict[str, str] = Field(default_factory=dict)
@@ -63,7 +74,7 @@ class Recipe(BaseModel):
 
     def to_yaml(self) -> str:
         """Write the recipe as YAML, fields in their order."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=1000)
+        return yaml.safe_dump(self._plain(), sort_keys=False, allow_unicode=True, width=1000)
 
     @classmethod
     def from_yaml(cls, text: str) -> "Recipe":
@@ -84,10 +95,38 @@ class Recipe(BaseModel):
 
     def identity(self) -> str:
         """Return the recipe as JSON without paths and versions: what stands inside the merged file."""
-        data = self.model_dump(mode="json", exclude={"versions"})
-        for part in (data["base"], *data["experts"]):
+        data = self._plain()
+        del data["versions"]
+        for part in (data["base"], *data["experts"], *([data["prepared"]] if "prepared" in data else [])):
             del part["path"]
         return json.dumps(data, sort_keys=True, ensure_ascii=False)
+
+    def _plain(self) -> dict[str, Any]:
+        data = self.model_dump(mode="json")
+        if self.prepared is None:  # recipes of methods without data stay as they were
+            del data["prepared"]
+        return data
+
+    def learned(self, folder: Path) -> Path | None:
+        """Return the file of the learned directions, or None for a method without data.
+
+        Raises:
+            MergingError: the recipe names none, it is not there, or it has changed since the recipe.
+        """
+        method = self.made()
+        if not method.needs:
+            return None
+        if self.prepared is None:
+            raise needs_samples(method)
+        path = Path(folder) / self.prepared.path
+        if not path.is_file():
+            raise MergingError(
+                f"What '{self.method}' learned from samples is not at '{self.prepared.path}'.",
+                "Put the study's file back, or let the study learn it again and export anew.",
+            )
+        if self.prepared.fingerprint not in (None, file_hash(path)):
+            raise MergingError(f"'{self.prepared.path}' is not the file of the recipe: its contents have changed.")
+        return path
 
     def made(self) -> Method:
         """Return the method with its settings. Raises MergingError for a wrong one."""
@@ -110,8 +149,11 @@ def new_recipe(
     folder: Path,
     dtype: DType = "as base",
     exact: bool = False,
+    prepared: Path | None = None,
 ) -> Recipe:
     """Return the complete recipe of a merge, with paths relative to `folder`.
+
+    `prepared` is the file of the directions, for a method that learns from samples.
 
     Raises:
         MergingError: coefficients that the method cannot take.
@@ -124,6 +166,7 @@ def new_recipe(
         method=method.name,
         settings=method.settings,
         coefficients=dict(zip(names, values.tolist(), strict=True)),
+        prepared=_prepared(method, prepared, folder),
         exact=exact,
         dtype=dtype,
         versions=versions(),
@@ -141,6 +184,21 @@ def new_recipe(
 def versions() -> dict[str, str]:
     """Return the versions that the bytes of a merge may depend on."""
     return {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}}
+
+
+def _prepared(method: Method, path: Path | None, folder: Path) -> Prepared | None:
+    if not method.needs:
+        return None
+    if path is None:
+        raise needs_samples(method)
+    place = os.path.relpath(path.resolve(), Path(folder).resolve())
+    return Prepared(path=Path(place).as_posix(), fingerprint=file_hash(path))
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _part(checkpoint: Checkpoint, folder: Path) -> Part:

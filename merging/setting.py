@@ -28,16 +28,25 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Text:
+    """What a setting in free words does, and how it is written."""
+
+    help: str
+    form: str
+
+
+@dataclass(frozen=True)
 class Setting:
     """One setting of a method as data, for screens, the command line and documents."""
 
     name: str
-    kind: Literal["float", "int", "choice", "bool"]
+    kind: Literal["float", "int", "choice", "bool", "text"]
     default: Value
     help: str
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    form: str = ""
 
     @property
     def allowed(self) -> str:
@@ -46,6 +55,8 @@ class Setting:
             return "true or false"
         if self.kind == "choice":
             return ", ".join(self.choices)
+        if self.kind == "text":
+            return self.form
         what = "whole numbers" if self.kind == "int" else "numbers"
         return f"{what} from {self.low:g} to {self.high:g}"
 
@@ -64,6 +75,8 @@ def _setting(name: str, hint: Any, default: Any) -> Setting:
         return Setting(name, "bool", default, note.help)
     if get_origin(kind) is Literal and isinstance(note, Choice):
         return Setting(name, "choice", default, note.help, choices=get_args(kind))
+    if kind is str and isinstance(note, Text):
+        return Setting(name, "text", default, note.help, form=note.form)
     if kind in (float, int) and isinstance(note, Range):
         return Setting(name, "int" if kind is int else "float", default, note.help, note.low, note.high)
     raise TypeError(f"setting {name} has a type that no widget can show: {kind}")
@@ -90,8 +103,8 @@ def _value(method: str, setting: Setting, value: object) -> Value:
             if not isinstance(value, bool):
                 raise wrong
             return value
-        case "choice":
-            if not isinstance(value, str) or value not in setting.choices:
+        case "choice" | "text":
+            if not isinstance(value, str) or (setting.kind == "choice" and value not in setting.choices):
                 raise wrong
             return value
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

@@ -91,6 +91,19 @@ class TaskVectors:
             expert.change_into(row, name, base)
         return deltas
 
+    def delta(self, name: str, expert: int) -> Tensor:
+        """Return expert − base of one tensor for one expert, by its number, float32."""
+        base = self.base_tensor(name)
+        found = torch.empty_like(base)
+        self._experts[expert].change_into(found, name, base)
+        return found
+
+    def write_expert(self, expert: int, out: Tensor, scale: float = 1.0) -> None:
+        """Write base + scale · task vector of one expert into `out` (P,), on any device."""
+        for entry in self.layout.entries:
+            moved = torch.add(self.base_tensor(entry.name), self.delta(entry.name, expert), alpha=scale)
+            self.layout.view(out, entry).copy_(moved)
+
     def each(self) -> Iterator[tuple[str, Tensor]]:
         """Go through (name, deltas (T, *shape)) of every floating-point tensor."""
         for entry in self.layout.entries:

@@ -85,7 +85,8 @@ def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None
         # The draft stands beside `out`, so paths relative to one are right for the other.
         base, experts = measurer.vectors.checkpoint, measurer.vectors.experts
         method = measurer.method(order.choice)
-        recipe = new_recipe(base, experts, method, order.coefficients, draft, order.form, order.exact)
+        learned = measurer.directions(order.choice).path if method.needs else None
+        recipe = new_recipe(base, experts, method, order.coefficients, draft, order.form, order.exact, learned)
         hashes = _companions(measurer, draft)
     hashes[WEIGHTS] = merge(recipe, draft, draft / WEIGHTS)[WEIGHTS]
     (draft / WEIGHTS).with_suffix(".recipe.yaml").replace(draft / RECIPE)

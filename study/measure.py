@@ -19,6 +19,7 @@ from evaluation.evaluate import evaluate, load_task
 from evaluation.models.opening import open_model
 from evaluation.task import Task
 from merging import Checkpoint, Directions, Method
+from study.calibration import Calibration
 from study.errors import StudyError
 from study.samples import FOLDER as SAMPLES
 from study.samples import specs
@@ -117,8 +118,12 @@ class Measurer:
         """The method with its settings."""
         return merging.method(choice.name, choice.settings)
 
-    def directions(self, choice: MethodChoice) -> Directions:
-        """What a method prepares once per study; cached in the study folder."""
+    def directions(self, choice: MethodChoice, should_stop: Callable[[], bool] = lambda: False) -> Directions:
+        """What a method prepares once per study; cached in the study folder.
+
+        Raises:
+            Cancelled: ``should_stop`` said so while a method was learning.
+        """
         key = json.dumps([choice.name, choice.settings], sort_keys=True)
         if key not in self._directions:
             method = self.method(choice)
@@ -127,8 +132,17 @@ class Measurer:
                 self.vectors,
                 self.study.folder / DIRECTIONS,
                 lambda done, total: self._say("preparing the method", done, total),
+                self._access(method, should_stop) if method.needs else None,
             )
         return self._directions[key]
+
+    def _access(self, method: Method, should_stop: Callable[[], bool]) -> Calibration:
+        """Model and samples for a method that learns; the model is bound to the base meanwhile."""
+        self.buffer.copy_(self.vectors.base())
+        heads = {name: task.head for name, task in self.tasks.items()}
+        return Calibration(
+            self.study, method, self.model, self.buffer, self.vectors.layout, heads, self._say, should_stop
+        )
 
     def default(self, choice: MethodChoice) -> float:
         """The published coefficient of a method for this number of experts."""
@@ -167,7 +181,7 @@ class Measurer:
             EvaluationError: the merged model's outputs are not finite; names task and count.
             Cancelled: ``should_stop`` said so between two batches.
         """
-        self.directions(choice)  # prepared once per study: not a cost of this trial
+        self.directions(choice, should_stop)  # prepared once per study: not a cost of this trial
         begun = time.perf_counter()
         self.merge(choice, coefficients, exact, dtype)
         if self.device.type == "cuda":

@@ -113,6 +113,15 @@ REMOVE_TASK = "Remove the last task"
 METHOD_TITLE = "How should the models be blended?"
 METHOD_LEAD = "If you are not sure, keep the first one. Choose several to compare them with the same number of mixes."
 METHOD_LABEL = "Ways to blend"
+METHOD_LEARNS = {
+    "inputs": "Learns once from 64 examples of each task, which are used for nothing else. It needs no right answers.",
+    "inputs + validation": "Learns once from 64 examples of each task, which are used for nothing else, without their "
+    "right answers; when to stop is read off the examples that the search sees.",
+    "inputs + labels + validation": "Learns once from 64 examples of each task and their right answers; they are used "
+    "for nothing else. When to stop is read off the examples that the search sees.",
+    "inputs + labels": "Learns once from 64 examples of each task and their right answers; they are used for nothing "
+    "else.",
+}
 METHODS_LOADING = "Reading the list of methods ..."
 METHODS_MISSING = "The list of methods could not be read: {error}"
 BUDGET_TITLE = "How thorough?"

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from merging import combine_into, method, methods, prepare, task_vectors
+from tests.merging.toy import Toy
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = {path.stem: path for path in sorted(GOLDEN.glob("*.json")) if "method" in json.loads(path.read_text())}
@@ -24,7 +25,9 @@ def test_golden_values(name: str, number: int, golden_family) -> None:
     assert data["method"] == name and case["source"] and data["command"]
     experts = [expert for expert in golden_family.experts if expert.name in case["coefficients"]]
     with task_vectors(golden_family.base, experts) as vectors:
-        directions = prepare(method(name, case["settings"]), vectors)
+        made = method(name, case["settings"])
+        access = Toy(vectors.layout, vectors.names) if made.needs else None
+        directions = prepare(made, vectors, access=access)
         out = torch.empty(directions.layout.size)
         combine_into(out, directions, case["coefficients"], exact=case["exact"])
         assert len(case["expected"]) >= len(vectors.layout.entries) - 1

@@ -111,8 +111,7 @@ def choose_methods() -> list[MethodChoice]:
     except StudyError as error:
         st.error(copy.METHODS_MISSING.format(error=error))
         return []
-    free = [one for one in known if not one["needs_data"]]
-    titles = {one["name"]: one for one in free}
+    titles = {one["name"]: one for one in known}
     draft = state.draft()
     kept = [name for name in draft.get("methods", ["task_arithmetic"]) if name in titles]
     chosen = st.multiselect(
@@ -125,6 +124,8 @@ def choose_methods() -> list[MethodChoice]:
     draft["methods"] = chosen
     for name in chosen:
         st.markdown(f"**{titles[name]['title']}**: {titles[name]['summary']}")
+        if titles[name]["needs_data"]:
+            st.caption(copy.METHOD_LEARNS[" + ".join(titles[name]["needs_data"])])
         expert_details(titles[name])
     return [MethodChoice(name=name, bounds=tuple(titles[name]["bounds"])) for name in chosen]
 

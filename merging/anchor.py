@@ -1,0 +1,93 @@
+"""The merge that another one is held to: a linear method at its published coefficients, or at given ones."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from merging.access import Access
+from merging.errors import MergingError
+from merging.method import Array, method, ordered
+from merging.task_vector import TaskVectors
+
+On = Literal[
+    "task_arithmetic",
+    "aswudi",
+    "iso_c",
+    "iso_cts",
+    "lines",
+    "pcb",
+    "star",
+    "swudi",
+    "ties",
+    "tsv_m",
+    "weighted_average",
+]
+ON_HELP = "The method whose merge is the anchor."
+AT_HELP = "The anchor's coefficients: any merge you like; empty means the method's published ones."
+AT_FORM = "EXPERT=NUMBER,… for every expert, or nothing"
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The changes A_t (T, *shape) of a linear method, each times its coefficient: base + Σ A_t is the anchor."""
+
+    vectors: TaskVectors
+    on: str
+    coefficients: Array
+    found: object | None
+
+    def changes(self, name: str) -> Tensor:
+        """Return A_t of one tensor, (T, *shape)."""
+        directions = method(self.on).prepare_tensor(name, self.vectors.deltas(name), self.found)
+        scale = torch.tensor(self.coefficients, dtype=torch.float32)
+        return directions * scale.view(-1, *[1] * (directions.ndim - 1))
+
+    def write(self, rows: Tensor) -> None:
+        """Write every A_t into rows (T, P)."""
+        layout = self.vectors.layout
+        for entry in layout.entries:
+            layout.view(rows, entry).copy_(self.changes(entry.name))
+
+
+def anchored(vectors: TaskVectors, on: str, at: str = "") -> Anchor:
+    """Return an anchor.
+
+    Raises:
+        MergingError: `at` is not NAME=NUMBER,… with a number for each expert that the method takes.
+    """
+    made = method(on)
+    made.check_experts(len(vectors.names))
+    if at.strip():
+        coefficients = ordered(made, vectors.names, parsed(at))
+    else:
+        coefficients = np.full(len(vectors.names), made.default(len(vectors.names)))
+    return Anchor(vectors, on, coefficients, made.survey(vectors))
+
+
+def parsed(at: str) -> dict[str, float]:
+    """Read NAME=NUMBER,….
+
+    >>> parsed("a=0.3, b=1")
+    {'a': 0.3, 'b': 1.0}
+    """
+    found: dict[str, float] = {}
+    for part in at.split(","):
+        name, _, number = part.strip().partition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            raise MergingError(
+                f"'{part.strip()}' in the setting 'at' is not NAME=NUMBER.", f"Allowed: {AT_FORM}."
+            ) from None
+    return found
+
+
+def write_sum(vectors: TaskVectors, rows: Tensor, access: Access) -> None:
+    """Bind the model to base + Σ rows."""
+    layout = vectors.layout
+    for entry in layout.entries:
+        total = vectors.base_tensor(entry.name) + layout.view(rows, entry).sum(0)
+        layout.view(access.weights, entry).copy_(total)

@@ -1,0 +1,57 @@
+"""Make the golden values of the methods that learn from samples: `python tests/golden/make_samples.py [METHOD …]`.
+
+Values come from `formulas_samples.py`: the published equations in plain numpy float64, on the network of `network.py`
+and the checkpoints of `inputs.json`.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import formulas_samples as formulas
+import numpy as np
+
+HERE = Path(__file__).parent
+SOURCE = "tests/golden/formulas_samples.py, the published equations in numpy float64"
+C3 = {"a": 0.3, "b": 0.5, "c": 0.8}
+ONES = {"a": 1.0, "b": 1.0, "c": 1.0}
+
+Make = Callable[[dict[str, formulas.State], dict[str, float]], formulas.State]
+CASES: dict[str, list[tuple[dict[str, object], dict[str, float], Make, float]]] = {
+    "regmean": [
+        ({}, C3, formulas.regmean, 2e-5),
+        ({"keep": 0.5}, ONES, lambda data, c: formulas.regmean(data, c, 0.5), 2e-5),
+    ],
+    "regmean_pp": [({}, C3, formulas.regmean_pp, 2e-5)],
+    "lot": [({}, C3, formulas.lot, 2e-4), ({"scale": 1.0}, ONES, lambda d, c: formulas.lot(d, c, 1.0), 2e-4)],
+    "featcal": [
+        ({}, ONES, formulas.featcal, 1e-5),
+        ({"ridge": 0.2, "blend": 0.6, "beyond": 1.0}, ONES, lambda d, c: formulas.featcal(d, c, 0.2, 1.0, 0.6), 1e-5),
+    ],
+}
+
+
+def main(wanted: list[str]) -> None:
+    held = json.loads((HERE / "inputs.json").read_text(encoding="utf-8"))
+    data = {who: {name: np.asarray(v, np.float64) for name, v in state.items()} for who, state in held.items()}
+    for name, cases in CASES.items():
+        if wanted and name not in wanted:
+            continue
+        made = [
+            {
+                "source": SOURCE,
+                "settings": settings,
+                "coefficients": c,
+                "exact": False,
+                "tolerance": tolerance,
+                "expected": {key: np.round(value, 8).tolist() for key, value in sorted(make(data, c).items())},
+            }
+            for settings, c, make, tolerance in cases
+        ]
+        text = json.dumps({"method": name, "command": f"python tests/golden/make_samples.py {name}", "cases": made})
+        (HERE / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,85 @@
+"""Methods that learn, in a real study: which samples they see, what is kept, and that an export rebuilds."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation import evaluate
+from evaluation.errors import Cancelled
+from study.calibration import splits_for
+from study.errors import StudyError
+from study.export import Order, export
+from study.measure import Measurer
+from study.settings import MethodChoice
+from study.study import Study, open_study
+from study.verify import verify
+
+LOT = MethodChoice(name="lot")
+
+
+def test_a_method_sees_no_sample_of_another_split(fresh_demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = open_study(fresh_demo)
+    with Measurer(study, "cpu") as measurer:
+        loaded: list[str] = []
+        real = evaluate.load_task
+
+        def watched(spec, model, seed, cache, splits):
+            loaded.extend(splits)
+            task = real(spec, model, seed, cache, splits)
+            assert set(task.splits) == set(splits)
+            return task
+
+        monkeypatch.setattr("study.calibration.load_task", watched)
+        measurer.directions(LOT)
+        assert set(loaded) == {"calibration"}
+        access = measurer._access(measurer.method(LOT), lambda: False)
+        with pytest.raises(StudyError, match="may not see the validation"):
+            access.score()
+        with pytest.raises(StudyError, match="may not see labels"):
+            access.slope("digits", "labels", 0, 1.0)
+    assert splits_for(("inputs", "labels", "validation")) == ("calibration", "validation")
+
+
+def test_the_splits_share_no_sample(fresh_demo: Path) -> None:
+    with Measurer(open_study(fresh_demo), "cpu", splits=("calibration", "validation", "test")) as measurer:
+        for task in measurer.tasks.values():
+            shown = [each.tobytes() for split in task.splits.values() for each in np.asarray(split.inputs)]
+            assert len(set(shown)) == len(shown)
+            assert len(task.split("calibration")) == 64
+
+
+def test_what_was_learned_is_kept_and_an_export_rebuilds(fresh_demo: Path, tmp_path: Path) -> None:
+    study = open_study(fresh_demo)
+    report = export(study, Order(LOT, dict.fromkeys(("digits", "signs", "flags"), 0.9)), tmp_path / "out", "cpu")
+    files = list((fresh_demo / "directions").glob("*.f32"))
+    assert len(files) == 1 and json.loads(files[0].with_suffix(".json").read_text())["facts"]["layers"] == 28
+    before = files[0].stat().st_mtime_ns
+    checked = verify(tmp_path / "out", device="cpu")
+    assert checked["identical"] and checked["metrics_equal"]
+    assert files[0].stat().st_mtime_ns == before, "it was learned again"
+    assert min(one["value"] for one in report["metrics"].values()) > 0.6
+
+
+def test_learning_can_be_cancelled(fresh_demo: Path) -> None:
+    with Measurer(open_study(fresh_demo), "cpu") as measurer:
+        asked: list[int] = []
+
+        def stop() -> bool:
+            asked.append(1)
+            return len(asked) > 5
+
+        with pytest.raises(Cancelled):
+            measurer.directions(LOT, stop)
+    assert not list((fresh_demo / "directions").glob("*.f32"))
+
+
+def test_a_study_without_calibration_samples_says_so(fresh_demo: Path) -> None:
+    study = open_study(fresh_demo)
+    tasks = tuple(
+        task.model_copy(update={"samples": task.samples.model_copy(update={"calibration": 0})}) for task in study.tasks
+    )
+    bare = Study(study.folder, study.settings.model_copy(update={"tasks": tasks}))
+    with Measurer(bare, "cpu") as measurer, pytest.raises(StudyError, match="calibration"):
+        measurer.directions(LOT)
