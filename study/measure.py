@@ -127,13 +127,17 @@ class Measurer:
         key = json.dumps([choice.name, choice.settings], sort_keys=True)
         if key not in self._directions:
             method = self.method(choice)
-            self._directions[key] = merging.prepare(
-                method,
-                self.vectors,
-                self.study.folder / DIRECTIONS,
-                lambda done, total: self._say("preparing the method", done, total),
-                self._access(method, should_stop) if method.needs else None,
-            )
+            try:
+                self._directions[key] = merging.prepare(
+                    method,
+                    self.vectors,
+                    self.study.folder / DIRECTIONS,
+                    lambda done, total: self._say("preparing the method", done, total),
+                    self._access(method, should_stop) if method.needs else None,
+                )
+            finally:
+                if method.needs:  # what no forward pass reads must be the base's again
+                    self.buffer.copy_(self.vectors.base())
         return self._directions[key]
 
     def _access(self, method: Method, should_stop: Callable[[], bool]) -> Calibration:
