@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from study import waiting
 from study.errors import StudyError
 
 LOCK = "worker.lock"
 LOG = "worker.log"
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = waiting.ROOT
 
 
 @contextmanager
@@ -81,24 +82,33 @@ def start(folder: Path, trials: int | None = None, method: str | None = None, se
 
 
 def spawn(command: list[str], log: Path) -> int:
-    """Run a command of this package detached, its output appended to a log; its process id."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(":"),
-    }
-    with open(log, "ab") as out:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-            env=environment,
-        )
+    """Run a command of this package detached, its output appended to a log; its process id.
+
+    `python -m study …` goes to the process that waits with everything imported, if there is one.
+    """
+    ours = command[:3] == [sys.executable, "-m", "study"]
+    process = waiting.hand_over(command[3:], log) if ours else None
+    if process is None:
+        with open(log, "ab") as out:
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                env=waiting.surroundings(),
+            )
+    waiting.give_way(process.pid)
     _CHILDREN.append(process)
     _reap()
     return process.pid
+
+
+def busy() -> bool:
+    """Whether a process that was started from here still works."""
+    _reap()
+    return bool(_CHILDREN)
 
 
 def _reap() -> None:

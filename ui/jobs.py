@@ -58,7 +58,8 @@ def start_export(study: Study, coefficients: Mapping[str, float], method: str, n
     command = [sys.executable, "-m", "study", "export", str(study.folder), "--at", at, "--method", method]
     command += ["--format", dtype, "--out", str(place / name), "--json"]
     note = {"coefficients": dict(coefficients), "method": method, "dtype": dtype, "started": time.time()}
-    note["pid"] = spawn(command, log)
+    pid = spawn(command, log)
+    note |= {"pid": pid, "born": born(pid)}
     (place / f"{name}.job").write_text(json.dumps(note), encoding="utf-8")
 
 
@@ -76,16 +77,24 @@ def _read(job: Path) -> Export:
     common = (note["started"], note["coefficients"], note["method"])
     if facts.is_file():
         return Export(folder.name, folder, "done", *common, json.loads(facts.read_text(encoding="utf-8")))
-    if working(int(note["pid"]), float(note["started"])):
+    if working(int(note["pid"]), float(note.get("born") or note["started"])):
         return Export(folder.name, folder, "running", *common, {})
     return Export(folder.name, folder, "failed", *common, {}, last_line(job.with_suffix(".log")))
 
 
-def working(pid: int, started: float) -> bool:
+def born(pid: int) -> float:
+    """When a process began, in seconds since the epoch; now, if it is gone already."""
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return time.time()
+
+
+def working(pid: int, since: float) -> bool:
     """Whether that very process still works (a number may be given again, and a dead child lingers as a zombie)."""
     try:
         process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started) < 60
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - since) < 60
     except psutil.Error:
         return False
 

@@ -40,16 +40,18 @@ def stand(facts: Mapping[str, Any]) -> str:
 
 def launch(study: Study, trials: int | None) -> None:
     """Start a worker, and remember that it is on its way: it needs some seconds before it shows itself."""
-    state.remember("starting", (study.folder.name, worker.start(study.folder, trials), time.time()))
+    since = time.time()
+    pid = worker.start(study.folder, trials)
+    state.remember("starting", (study.folder.name, pid, jobs.born(pid), since))
 
 
 def starting(study: Study) -> bool:
     """Whether a worker that was just started has not shown itself yet."""
-    key, pid, since = state.recall("starting", ("", 0, 0.0))
+    key, pid, born, since = state.recall("starting", ("", 0, 0.0, 0.0))
     if key != study.folder.name:
         return False
     begun = study.store.progress().started
-    if (begun is not None and begun >= since - 1) or not jobs.working(pid, since):
+    if (begun is not None and begun >= since - 1) or not jobs.working(pid, born):
         state.forget("starting")
         return False
     return True

@@ -7,7 +7,7 @@ import logging
 import streamlit as st
 
 from study.errors import StudyError
-from ui import copy, state
+from ui import copy, state, warm
 
 log = logging.getLogger(__name__)
 TIGHT = "<style>.stMainBlockContainer { padding-top: 4.75rem; padding-bottom: 3rem; }</style>"
@@ -19,6 +19,7 @@ def run() -> None:
     st.set_page_config(page_title=copy.APP, page_icon="🧭", layout="wide", initial_sidebar_state="collapsed")
     st.html(TIGHT)
     state.current_key()
+    warm.keep_ready()
     pages = [st.Page(path(name), title=copy.NAV[name], url_path=name, default=name == "home") for name in PAGES]
     page = st.navigation(pages, position="top")
     try:
