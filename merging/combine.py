@@ -1,7 +1,7 @@
 """Merging with given coefficients: the fast path of a study, and the streaming path of an export.
 
-Both round every product and every sum on its own, in the order of the experts, so they give the same bits
-whatever the chunks, threads or shards.
+Both add the experts in their order (`merging.accumulate`), so they give the same bits whatever the chunks, threads
+or shards.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from merging.accumulate import PIECE, Stretch, accumulate
 from merging.checkpoint import Checkpoint
-from merging.directions import Directions, mapped, needs_samples, one_thread
+from merging.directions import Directions, mapped, needs_samples
 from merging.errors import MergingError
 from merging.linalg import gram_matrix
 from merging.method import Array, Method, Scalars, ordered
 from merging.task_vector import Entry, TaskVectors, task_vectors
+from merging.threads import one_thread
 from merging.writing import Slot, arranged
 
-CHUNK = 1 << 19  # numbers per thread: 2 MiB, stays in the cache between multiplication and addition
-MOST = 1 << 22  # numbers of all threads together: the cache that they share
 DType = Literal["as base", "float32", "float16", "bfloat16"]
 DTYPES: Mapping[DType, torch.dtype | None] = {
     "as base": None,
@@ -36,12 +36,12 @@ def combine_into(
     directions: Directions,
     coefficients: Mapping[str, float],
     exact: bool = False,
-    chunk: int = CHUNK,
+    chunk: int = PIECE,
     only: Callable[[str], bool] | None = None,
 ) -> None:
     """Write the merged weights into `out` (P,) float32, on the device of the directions.
 
-    For linear, frozen and span methods one pass at memory bandwidth, with one chunk buffer; `exact` computes
+    For linear, frozen and span methods one pass at memory bandwidth, `chunk` numbers at a time; `exact` computes
     a frozen method again with the real coefficients, from the task vectors (slow; linear ones are exact).
     `only` says by name which tensors are wanted; the others' places in `out` are left as they are.
 
@@ -61,14 +61,9 @@ def combine_into(
     with torch.no_grad():
         if _again(method, exact):
             _combine_again(out, directions, values, [entry for _, entry, _ in spans])
-        elif directions.grams is None:
-            scalars = method.scalars(values, None)
-            for part in _joined([part for _, _, part in spans]):
-                _accumulate(out[part], directions.base[part], directions.matrix[:, part], scalars, chunk)
         else:
-            for number, _, part in spans:
-                scalars = method.scalars(values, directions.grams[number])
-                _accumulate(out[part], directions.base[part], directions.matrix[:, part], scalars, chunk)
+            stretches = _stretches(directions, values, spans)
+            accumulate(out, directions.base, directions.matrix, stretches, chunk)
 
 
 def merge_tensors(
@@ -125,30 +120,21 @@ def _again(method: Method, exact: bool) -> bool:
     return method.linearity == "nonlinear" or (exact and method.exact_form)
 
 
-def _accumulate(out: Tensor, base: Tensor, matrix: Tensor, scalars: Scalars, chunk: int) -> None:
-    """out = f·base + Σ a_t·row_t over flat vectors; a zero multiplier leaves the bits alone."""
-    together = min(chunk * torch.get_num_threads(), max(chunk, MOST))
-    chunk = min(together, out.numel()) if out.device.type == "cpu" else out.numel()
-    buffer = torch.empty(chunk, device=out.device)
-    pairs = [(row, float(a)) for row, a in zip(matrix, scalars.experts, strict=True) if a != 0.0]
-    for start in range(0, out.numel(), max(chunk, 1)):
-        part = slice(start, min(start + chunk, out.numel()))
-        target, scratch = out[part], buffer[: part.stop - start]
-        if scalars.base == 1.0:
-            target.copy_(base[part])
-        else:
-            torch.mul(base[part], scalars.base, out=target)
-        for row, multiplier in pairs:
-            torch.mul(row[part], multiplier, out=scratch)
-            target.add_(scratch)
-
-
 def _spans(directions: Directions) -> Iterator[tuple[int, Entry, slice]]:
     """Go through (number, tensor, its place with the gap after it)."""
     entries = directions.layout.entries
     stops = [entry.offset for entry in entries[1:]] + [directions.layout.size]
     for number, (entry, stop) in enumerate(zip(entries, stops, strict=True)):
         yield number, entry, slice(entry.offset, stop)
+
+
+def _stretches(directions: Directions, values: Array, spans: Sequence[tuple[int, Entry, slice]]) -> list[Stretch]:
+    """Return the multipliers of each place that is wanted."""
+    method, grams = directions.method, directions.grams
+    if grams is None:
+        scalars = method.scalars(values, None)
+        return [(part, scalars) for part in _joined([part for _, _, part in spans])]
+    return [(part, method.scalars(values, grams[number])) for number, _, part in spans]
 
 
 def _joined(parts: Sequence[slice]) -> list[slice]:
@@ -190,9 +176,7 @@ def _merge_one(
         return method.combine_tensor(name, base, deltas, values, survey)
     scalars = method.scalars(values, gram_matrix(base, deltas) if method.uses_gram else None)
     rows = method.prepare_tensor(name, deltas, survey)
-    out = torch.empty(base.numel())
-    _accumulate(out, base.reshape(-1), rows.reshape(len(rows), -1), scalars, CHUNK)
-    return out.view(base.shape)
+    return _summed(base, rows, scalars)
 
 
 def _learned(method: Method, vectors: TaskVectors, prepared: Path | None) -> Tensor | None:
@@ -206,8 +190,13 @@ def _learned(method: Method, vectors: TaskVectors, prepared: Path | None) -> Ten
 
 def _merge_learned(method: Method, vectors: TaskVectors, name: str, values: Array, known: Tensor) -> Tensor:
     base, rows = vectors.base_tensor(name), vectors.layout.view(known, vectors.layout.index[name])
+    return _summed(base, rows, method.scalars(values, None))
+
+
+def _summed(base: Tensor, rows: Tensor, scalars: Scalars) -> Tensor:
+    """Return f · base + Σ a_t · row_t of one tensor (*shape) from rows (T, *shape)."""
     out = torch.empty(base.numel())
-    _accumulate(out, base.reshape(-1), rows.reshape(len(rows), -1), method.scalars(values, None), CHUNK)
+    accumulate(out, base.reshape(-1), rows.reshape(len(rows), -1), [(slice(0, out.numel()), scalars)])
     return out.view(base.shape)
 
 

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -21,6 +19,7 @@ from merging.errors import MergingError
 from merging.linalg import gram_matrix
 from merging.method import CLASSES, Array, Method
 from merging.task_vector import Entry, Layout, TaskVectors
+from merging.threads import one_thread, pool
 from merging.writing import atomic
 
 FORMAT = 1
@@ -132,17 +131,6 @@ def needs_samples(method: Method) -> MergingError:
     )
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run torch operations on one thread each: sums and factorisations then have the same bits anywhere."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 Filled = tuple[Array | None, dict[str, Any]]
 
 
@@ -161,11 +149,10 @@ def _fill(
         return None, facts
     workers = torch.get_num_threads()
     grams: list[Array] = []
-    with one_thread(), ThreadPoolExecutor(workers) as pool:
+    with pool(workers) as executor:
         survey = method.survey(vectors)
 
         def task(entry: Entry) -> Array | None:
-            torch.set_num_threads(1)  # a thread of the pool has a setting of its own
             base, deltas = vectors.base_tensor(entry.name), vectors.deltas(entry.name)
             gram = gram_matrix(base, deltas) if method.uses_gram else None
             layout.view(flat[0], entry).copy_(base)
@@ -173,10 +160,10 @@ def _fill(
             return gram
 
         waiting = iter(layout.entries)
-        running = [pool.submit(task, entry) for entry in islice(waiting, workers)]
+        running = [executor.submit(task, entry) for entry in islice(waiting, workers)]
         for done in range(len(layout.entries)):
             gram = running.pop(0).result()
-            running.extend(pool.submit(task, entry) for entry in islice(waiting, 1))
+            running.extend(executor.submit(task, entry) for entry in islice(waiting, 1))
             if gram is not None:
                 grams.append(gram)
             if progress:

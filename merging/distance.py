@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import torch
 
-from merging.directions import one_thread
 from merging.errors import MergingError
 from merging.method import Method, ordered
 from merging.task_vector import TaskVectors
+from merging.threads import one_thread
 
 
 def frozen_distance(method: Method, vectors: TaskVectors, coefficients: Mapping[str, float]) -> float:

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from merging.directions import one_thread
 from merging.errors import MergingError
 from merging.lora import is_adapter
 from merging.lora_expert import open_adapted
@@ -20,6 +19,7 @@ from merging.mergekit.parameters import RULES, Value, resolve
 from merging.mergekit.rules import Group, merge_group
 from merging.mergekit.schema import Configuration, Slice, Source
 from merging.tensors import Tensors, open_tensors
+from merging.threads import one_thread
 from merging.writing import Slot, arranged
 
 TORCH = {name: getattr(torch, name) for name in ("float16", "bfloat16", "float32", "float64")}
