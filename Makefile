@@ -1,6 +1,7 @@
 # make app: everything needed to use Mergescape.   make test: everything needed to check it.
 PYTHON ?= python3
 PORT ?= 8501
+JOBS ?= 2
 BIN := .venv/bin
 SOURCES := merging evaluation surrogate study ui demo benchmarks examples tests app.py
 
@@ -10,7 +11,7 @@ app: .venv/app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: .venv/dev browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup
 
 check: lint types imports test
 

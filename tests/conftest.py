@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 # Before anything loads torch: waiting threads must not spin, the machine may be shared.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core already
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -35,13 +38,28 @@ def as_json(*words: str) -> dict[str, Any]:
     return value
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under pytest-xdist a file stays in one process, for its fixtures, and so do all browser tests, for their
+    server."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            name = "browser" if ROOT / "tests" / "browser" in item.path.parents else str(item.path)
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture(scope="session")
-def measured_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo study with 12 measured trials. Shared: copy it (`demo_copy`) before changing anything."""
-    folder = tmp_path_factory.mktemp("demo") / "study"
-    as_json("demo", str(folder))
-    report = as_json("run", str(folder), "--trials", "12", "--device", "cpu")
-    assert report["done"] == 12, report
+def measured_demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The demo study with 12 measured trials, one for all test processes. Copy it (`demo_copy`) before changing
+    anything."""
+    root = tmp_path_factory.getbasetemp()
+    folder = (root if worker_id == "master" else root.parent) / "measured-demo"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            draft = folder.with_name("measured-demo.part")
+            as_json("demo", str(draft))
+            report = as_json("run", str(draft), "--trials", "12", "--device", "cpu")
+            assert report["done"] == 12, report
+            draft.rename(folder)
     return folder
 
 
