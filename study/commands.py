@@ -257,3 +257,31 @@ def verify(
     show(value, as_json, f"bytes: {same}; metrics: {equal}")
     if not (value["identical"] and value["metrics_equal"]):
         raise typer.Exit(1)
+
+
+@app.command()
+def pack(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The file to write.")],
+    exports: Annotated[bool, typer.Option("--exports", help="With the exported checkpoints.")] = False,
+    as_json: Json = False,
+) -> None:
+    """A whole study as one zip file, to be kept or shared."""
+    from study.pack import pack as write
+
+    count = write(open_study(folder), out, exports)
+    show({"out": str(out), "bytes": count}, as_json, f"Packed into {out} ({count / 1e6:.1f} MB).")
+
+
+@app.command()
+def unpack(
+    archive: Annotated[Path, typer.Argument(metavar="FILE.zip", help="What `pack` wrote.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
+    as_json: Json = False,
+) -> None:
+    """A packed study back into a folder; nothing in the zip can write outside it."""
+    from study.unpack import unpack as read
+
+    study = read(archive, folder)
+    value = {"folder": str(study.folder), "name": study.settings.name, "done": len(study.done())}
+    show(value, as_json, f"'{study.settings.name}' with {value['done']} measured trials is in {study.folder}.")

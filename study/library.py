@@ -1,4 +1,4 @@
-"""The studies on this machine, for the browser: list, find, name, remove."""
+"""The studies on this machine, for the browser: list, find, name, copy, remove, bring back, take in."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from study.errors import StudyError
+from study.pack import contents, snapshot
 from study.settings import FILE
 from study.store import FILE as STORE
 from study.study import Study, open_study
+from study.unpack import unpack
 from study.worker import ROOT, alive
 
 TRASH = ".trash"
@@ -85,6 +87,34 @@ def rename(key: str, name: str) -> None:
     Study(study.folder, study.settings.model_copy(update={"name": name})).save()
 
 
+def duplicate(key: str) -> str:
+    """A copy of a study with everything measured, to be changed without touching the first; its key."""
+    study = find(key)
+    target = new_folder(f"{key}-copy")
+    draft = target.with_name(f".{target.name}.part")
+    try:
+        for name in contents(study.folder):
+            (draft / name).parent.mkdir(parents=True, exist_ok=True)
+            if name == Path(STORE):
+                snapshot(study.folder / name, draft / name)
+            else:
+                shutil.copyfile(study.folder / name, draft / name)
+        draft.replace(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    rename(target.name, f"{study.settings.name} (copy)"[:200])
+    return target.name
+
+
+def take_in(archive: Path, name: str) -> str:
+    """A packed study into the home folder; its key, made from the file's name.
+
+    Raises:
+        StudyError: the file is not a study's zip, or something in it is not as it must be.
+    """
+    return unpack(archive, new_folder(Path(name).stem)).folder.name
+
+
 def remove(key: str) -> str:
     """Move a study to the trash folder; the token brings it back with `restore`.
 
@@ -99,6 +129,37 @@ def remove(key: str) -> str:
     trash.mkdir(exist_ok=True)
     shutil.move(study.folder, trash / token)
     return token
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A study in the trash: what brings it back, what it is called, when it was removed."""
+
+    token: str
+    name: str
+    when: float
+
+
+def trash() -> list[Removed]:
+    """What can be brought back, the last removed first."""
+    place = home() / TRASH
+    found = []
+    for folder in place.iterdir() if place.is_dir() else ():
+        key, _, moment = folder.name.partition("@")
+        try:
+            name = open_study(folder).settings.name
+        except StudyError:
+            name = key
+        found.append(Removed(folder.name, name, int(moment) / 1000 if moment.isdigit() else 0.0))
+    return sorted(found, key=lambda one: -one.when)
+
+
+def empty_trash() -> int:
+    """Delete for good what is in the trash; how many studies that were."""
+    found = trash()
+    for one in found:
+        shutil.rmtree(home() / TRASH / one.token)
+    return len(found)
 
 
 def restore(token: str) -> str:

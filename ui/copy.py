@@ -21,6 +21,7 @@ NAV = {
     "explore": "4 Explore",
     "export": "5 Check & export",
     "history": "History",
+    "compare": "Compare",
 }
 
 # Home
@@ -39,6 +40,7 @@ STEPS = (
 )
 HOW_TITLE = "How it works"
 RECENT_TITLE = "Your studies"
+RECENT_LINE = "{state} · {done} mixes · {when}"
 RECENT_EMPTY = "No studies yet. The demo needs no downloads."
 DEMO_PICK = "Choose other specialists for the demo"
 DEMO_PICK_LABEL = "Specialists in the demo"
@@ -240,13 +242,3 @@ logits = model.encode_image(preprocess(picture).unsqueeze(0), normalize=True) @ 
 FILES_TITLE = "Files and their checksums (SHA-256)"
 LOAD_TITLE = "Load it in Python"
 FINAL_TITLE = "Scores of the exported model"
-
-# History
-HISTORY_TITLE = "Your studies"
-HISTORY_EMPTY = "Studies appear here. They survive restarts."
-HISTORY_LINE = "{state} · {done} mixes · {when}"
-RENAME = "Rename"
-REMOVE = "Remove"
-REMOVED = "'{name}' is in the trash."
-UNDO = "Bring it back"
-FOLDER = "Folder: {path}"

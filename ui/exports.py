@@ -32,14 +32,15 @@ def offer(folder: Path, names: list[str]) -> dict[str, str]:
         return {name: f"/exports/{token}/{name}" for name in _known.get(token, {})}
 
 
-def _host(request: Request) -> str:
+def host_of(request: Request) -> str:
+    """The name of this computer in a request, without the port."""
     host = request.headers.get("host", "")
     return host if host.startswith("[") and host.endswith("]") else host.rsplit(":", 1)[0]
 
 
 async def download(request: Request) -> Response:
     """One file, with ranges; `Content-Encoding: identity` keeps the compressing middleware away from gigabytes."""
-    if _host(request) not in HOSTS:
+    if host_of(request) not in HOSTS:
         return PlainTextResponse("This address is only for the computer that runs Mergescape.", status_code=403)
     path = _known.get(request.path_params["token"], {}).get(request.path_params["name"])
     if path is None or not path.is_file():

@@ -25,8 +25,8 @@ def live_figure(rows: Sequence[Json], x: Json, y: Json) -> go.Figure:
         if not mine:
             continue
         figure.add_scatter(
-            x=[_scaled(row, x) for row in mine],
-            y=[_scaled(row, y) for row in mine],
+            x=[scaled(row, x) for row in mine],
+            y=[scaled(row, y) for row in mine],
             mode="markers",
             name=name,
             marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 1}},
@@ -38,14 +38,14 @@ def live_figure(rows: Sequence[Json], x: Json, y: Json) -> go.Figure:
             x=[a for a, _ in corners], y=[b for _, b in corners], mode="lines", name="best so far", hoverinfo="skip",
             line={"color": BEST, "width": 2, "dash": "dot"},
         )  # fmt: skip
-    return _dressed(figure, _label(x), _label(y))
+    return dressed(figure, label(x), label(y))
 
 
 def best_so_far(rows: Sequence[Json], x: Json, y: Json) -> list[tuple[float, float]]:
     """The mixes that no other beats on both tasks, from left to right."""
     turn = [-1.0 if task["direction"] == "min" else 1.0 for task in (x, y)]
     points = sorted(
-        {(_scaled(row, x), _scaled(row, y)) for row in rows}, key=lambda p: (-turn[0] * p[0], -turn[1] * p[1])
+        {(scaled(row, x), scaled(row, y)) for row in rows}, key=lambda p: (-turn[0] * p[0], -turn[1] * p[1])
     )
     kept: list[tuple[float, float]] = []
     for point in points:
@@ -73,7 +73,7 @@ def prediction_figure(pairs: Sequence[Json], task: Json) -> go.Figure:
             "color": PREDICTED, "thickness": 1,
         },
     )  # fmt: skip
-    return _dressed(figure, f"{task['title']}: predicted", "checked")
+    return dressed(figure, f"{task['title']}: predicted", "checked")
 
 
 def basic_map(predicted: Sequence[Json], checked: Sequence[Json], x: Json, y: Json, pick: Json | None) -> go.Figure:
@@ -85,23 +85,26 @@ def basic_map(predicted: Sequence[Json], checked: Sequence[Json], x: Json, y: Js
         ([pick] if pick else [], "your mix", "circle-open", BEST),
     ):
         figure.add_scatter(
-            x=[_scaled(row, x) for row in rows], y=[_scaled(row, y) for row in rows], mode="markers", name=name,
+            x=[scaled(row, x) for row in rows], y=[scaled(row, y) for row in rows], mode="markers", name=name,
             marker={"symbol": symbol, "size": 16 if name == "your mix" else 8, "color": colour, "line": {"width": 2}},
         )  # fmt: skip
-    return _dressed(figure, _label(x), _label(y))
+    return dressed(figure, label(x), label(y))
 
 
-def _scaled(row: Json, task: Json) -> float:
+def scaled(row: Json, task: Json) -> float:
+    """A row's score as the axes show it: fractions in percent."""
     cell = row["metrics"][task["name"]]
     value = cell if isinstance(cell, float) else cell.get("value", cell.get("mean"))
     return round((100.0 if task["unit"] == "fraction" else 1.0) * float(value), 3)
 
 
-def _label(task: Json) -> str:
+def label(task: Json) -> str:
+    """An axis title: the task and its unit."""
     return f"{task['title']} ({'%' if task['unit'] == 'fraction' else task['unit']})"
 
 
-def _dressed(figure: go.Figure, x: str, y: str) -> go.Figure:
+def dressed(figure: go.Figure, x: str, y: str) -> go.Figure:
+    """The look that all charts share."""
     figure.update_layout(
         height=380,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},

@@ -89,6 +89,11 @@ def go(name: str) -> None:
     st.switch_page(path(name), query_params={"study": key} if key else None)
 
 
+def exams(study: Study) -> int:
+    """For how many mixes the final check was done by somebody who was choosing (the plain baselines do not count)."""
+    return sum(bool(trial.test) for trial in study.store.trials() if trial.origin != "baseline")
+
+
 def map_needs(study: Study) -> int:
     """How many mixes must be measured before there is a map."""
     return len(study.experts) + 2

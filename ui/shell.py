@@ -12,6 +12,7 @@ from ui import copy, state, warm
 log = logging.getLogger(__name__)
 TIGHT = "<style>.stMainBlockContainer { padding-top: 4.75rem; padding-bottom: 3rem; }</style>"
 PAGES = ("home", "experts", "setup", "run", "explore", "export", "history")
+HIDDEN = ("compare",)  # reached from another page
 
 
 def run() -> None:
@@ -21,6 +22,7 @@ def run() -> None:
     state.current_key()
     warm.keep_ready()
     pages = [st.Page(path(name), title=copy.NAV[name], url_path=name, default=name == "home") for name in PAGES]
+    pages += [st.Page(path(name), title=copy.NAV[name], url_path=name, visibility="hidden") for name in HIDDEN]
     page = st.navigation(pages, position="top")
     try:
         page.run()

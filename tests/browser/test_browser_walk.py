@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from ui import copy
+from ui import copy, copy_history
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,7 +134,7 @@ def test_every_page_fits_the_screen(page: Page, server: str) -> None:
         ("/run?study=demo", copy.RUN_TITLE),
         ("/explore?study=demo", copy.EXPLORE_TITLE),
         ("/export?study=demo&pick=0.5~0.5~0.5", copy.EXPORT_TITLE),
-        ("/history", copy.HISTORY_TITLE),
+        ("/history", copy_history.TITLE),
     ):
         page.goto(server + path)
         expect(page.get_by_role("heading", name=mark, exact=True)).to_be_visible()

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from study.study import Study, open_study
 from tests.conftest import run_command
 from ui import copy
+from ui import copy_history as told
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -222,9 +223,32 @@ def test_history_removes_and_brings_back(measured: Study) -> None:
     app = visit("history")
     assert measured.settings.name in texts(app).replace("\\", "")
     app.button(key="remove-demo").click().run()
-    assert not measured.folder.exists() and copy.HISTORY_EMPTY in texts(app)
-    next(button for button in app.button if button.label == copy.UNDO).click().run()
+    assert not measured.folder.exists() and told.EMPTY in texts(app)
+    next(button for button in app.button if button.label == told.UNDO).click().run()
     assert measured.folder.exists()
+
+
+def test_history_copies_renames_and_empties_the_trash(measured: Study) -> None:
+    app = visit("history")
+    app.button(key="copy-demo").click().run()
+    assert not app.exception and len(list(measured.folder.parent.glob("*/study.yaml"))) == 2
+    app.text_input(key="name-demo-copy").set_value("Second try").run()
+    app.button(key="rename-demo-copy").click().run()
+    assert "Second try" in texts(app)
+    app.button(key="remove-demo-copy").click().run()
+    app.text_input(key="sure").set_value("delete").run()
+    next(button for button in app.button if button.label == told.EMPTY_TRASH).click().run()
+    assert not app.exception and list((measured.folder.parent / ".trash").iterdir()) == []
+
+
+def test_compare_needs_two_and_then_says_where_each_is_better(measured: Study) -> None:
+    assert told.COMPARE_EMPTY in texts(visit("compare"))
+    shutil.copytree(measured.folder, measured.folder.with_name("second"))
+    app = visit("compare")
+    assert not app.exception and app.get("plotly_chart")
+    assert told.DRAW_ALL in texts(app).replace("\\", "")
+    app.selectbox(key="side-b").set_value("demo:task_arithmetic").run()
+    assert told.SAME_CHOICE in texts(app)
 
 
 def test_an_unexpected_error_is_one_line(measured: Study, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,5 +269,5 @@ def test_torch_never_enters_the_browsers_process() -> None:
 
 
 def test_first_screens_are_free_of_jargon() -> None:
-    everything = [value for name, value in vars(copy).items() if name.isupper()]
+    everything = [value for module in (copy, told) for name, value in vars(module).items() if name.isupper()]
     assert not any(word in str(everything).lower() for word in ("pareto", "hypervolume", "surrogate", "coefficient"))

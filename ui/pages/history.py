@@ -1,12 +1,24 @@
-"""All studies on this computer: open, rename, remove, bring back."""
+"""All studies on this computer: open, rename, copy, take away, bring in, remove, bring back."""
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
-from study import library
+from study import library, pack
 from study.errors import StudyError
-from ui import copy, parts, state, words
+from study.study import Study
+from ui import archives, copy, drafts, jobs, parts, state, words
+from ui import copy_history as told
+from ui.receiver import receiver
+from ui.shell import path
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def size_of(key: str, changed: float) -> int:
+    """Bytes of a study without what can be made again."""
+    return pack.size(library.home() / key)
 
 
 def bring_back() -> None:
@@ -15,8 +27,8 @@ def bring_back() -> None:
     if not token:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(copy.REMOVED.format(name=parts.plain(name)), width="stretch")
-        if st.button(copy.UNDO):
+        st.markdown(told.REMOVED.format(name=parts.plain(name)), width="stretch")
+        if st.button(told.UNDO):
             library.restore(token)
             state.forget("removed")
             st.rerun()
@@ -24,26 +36,69 @@ def bring_back() -> None:
 
 def line(entry: library.Entry) -> None:
     """One study."""
-    with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            now = copy.STATES["running" if entry.running else "done" if entry.done else "new"]
-            told = copy.HISTORY_LINE.format(state=now, done=entry.done, when=words.ago(entry.changed))
-            st.markdown(
-                f"**{parts.plain(entry.name)}**  \n{parts.plain(entry.problem) if entry.problem else told}",
-                width="stretch",
-            )
-            if entry.problem is None:
-                if st.button(copy.OPEN, key=f"open-{entry.key}", type="primary"):
-                    state.set_study(entry.key)
-                    parts.go("explore" if entry.done >= 4 else "run")
-                with st.popover(copy.RENAME):
-                    name = st.text_input(copy.STUDY_NAME, value=entry.name, key=f"name-{entry.key}", max_chars=200)
-                    if st.button(copy.RENAME, key=f"rename-{entry.key}", disabled=not name.strip()):
-                        library.rename(entry.key, name.strip())
-                        st.rerun()
-                if st.button(copy.REMOVE, key=f"remove-{entry.key}", disabled=entry.running):
-                    remove(entry)
-        st.caption(copy.FOLDER.format(path=parts.plain(str(entry.folder))))
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        now = copy.STATES["running" if entry.running else "done" if entry.done else "new"]
+        size = words.size(size_of(entry.key, entry.changed))
+        text = told.LINE.format(state=now, done=entry.done, when=words.ago(entry.changed), size=size)
+        st.markdown(
+            f"**{parts.plain(entry.name)}**  \n{parts.plain(entry.problem) if entry.problem else text}",
+            width="stretch",
+        )
+        if entry.problem is None:
+            if st.button(copy.OPEN, key=f"open-{entry.key}", type="primary"):
+                state.set_study(entry.key)
+                parts.go("explore" if entry.done >= 4 else "run")
+            with st.popover(told.MORE, key=f"more-{entry.key}"):
+                more(entry)
+        if st.button(told.REMOVE, key=f"remove-{entry.key}", disabled=entry.running, help=reason(entry)):
+            remove(entry)
+
+
+def reason(entry: library.Entry) -> str | None:
+    """Why a study cannot be removed now."""
+    return told.REMOVE_RUNNING if entry.running else None
+
+
+def more(entry: library.Entry) -> None:
+    """What is done less often with a study."""
+    study = library.find(entry.key)
+    name = st.text_input(copy.STUDY_NAME, value=entry.name, key=f"name-{entry.key}", max_chars=200)
+    with st.container(horizontal=True):
+        if st.button(told.RENAME, key=f"rename-{entry.key}", disabled=name.strip() in ("", entry.name)):
+            library.rename(entry.key, name.strip())
+            st.rerun()
+        if st.button(told.DUPLICATE, key=f"copy-{entry.key}", help=told.DUPLICATE_HELP):
+            library.duplicate(entry.key)
+            st.rerun()
+        if not parts.is_demo(study) and st.button(told.CHANGE, key=f"change-{entry.key}", help=told.CHANGE_HELP):
+            state.draft().update(drafts.draft_from(study.settings))
+            state.set_study(None)
+            parts.go("experts")
+    st.link_button(told.DOWNLOAD, archives.offer(entry.key))
+    st.caption(told.DOWNLOAD_NOTE.format(size=words.size(size_of(entry.key, entry.changed))))
+    journey(study)
+    st.caption(told.FOLDER.format(path=parts.plain(str(entry.folder))))
+    st.caption(told.COMMAND)
+    st.code(f"python -m study pack {entry.folder} {entry.key}.zip", language="bash")
+
+
+def journey(study: Study) -> None:
+    """Which mixes were checked by hand, which were looked at in the final check, what was exported."""
+    st.markdown(f"**{told.JOURNEY}**")
+    trials = study.store.trials()
+    steps = [(one.finished or 0.0, told.STEP["checked"], one.coefficients) for one in trials if one.origin == "asked"]
+    steps += [
+        (one.started, told.STEP["exported"].format(name=parts.plain(one.name)), one.coefficients)
+        for one in jobs.exports(study)
+        if one.state == "done"
+    ]
+    if not steps:
+        st.caption(told.JOURNEY_EMPTY)
+    for when, what, strengths in sorted(steps, key=lambda step: step[0]):
+        at = ", ".join(f"{name} {value:.2f}" for name, value in strengths.items())
+        st.caption(f"{words.ago(when or time.time())}: {what} ({parts.plain(at)})")
+    exams = parts.exams(study)
+    st.caption(told.EXAMS_NONE if not exams else told.EXAMS_ONE if exams == 1 else told.EXAMS.format(n=exams))
 
 
 def remove(entry: library.Entry) -> None:
@@ -58,11 +113,56 @@ def remove(entry: library.Entry) -> None:
     st.rerun()
 
 
+def bring_in() -> None:
+    """A packed study from a file."""
+    st.subheader(told.IMPORT_TITLE)
+    st.markdown(told.IMPORT_LEAD)
+    address = state.recall("door")
+    if not address or not archives.known_door(address):
+        address = archives.door()
+        state.remember("door", address)
+    arrived = receiver(address, told.IMPORT, key="receiver")
+    if arrived and arrived != state.recall("arrived"):
+        state.remember("arrived", arrived)
+        st.toast(told.IMPORTED.format(name=library.find(arrived).settings.name))
+        st.rerun()
+
+
+def trash() -> None:
+    """What was removed, until it is emptied."""
+    removed = library.trash()
+    if not removed:
+        return
+    with st.expander(told.TRASH.format(n=len(removed))):
+        for one in removed:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                text = told.TRASH_LINE.format(name=parts.plain(one.name), when=words.ago(one.when))
+                st.markdown(text, width="stretch")
+                if st.button(told.UNDO, key=f"restore-{one.token}"):
+                    library.restore(one.token)
+                    state.forget("removed")
+                    st.rerun()
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            sure = st.text_input(told.EMPTY_SURE, key="sure", width=220)
+            if st.button(told.EMPTY_TRASH, disabled=sure.strip().lower() != told.EMPTY_WORD):
+                library.empty_trash()
+                state.forget("removed")
+                st.rerun()
+
+
 state.enter("history")
-st.title(copy.HISTORY_TITLE)
+st.title(told.TITLE)
 bring_back()
 entries = library.studies()
 if not entries:
-    st.info(copy.HISTORY_EMPTY)
-for one in entries:
+    st.info(told.EMPTY)
+if sum(entry.done > 0 for entry in entries):
+    st.page_link(path("compare"), label=told.COMPARE_LINK)
+wanted = st.text_input(told.FIND, key="find").strip().lower() if len(entries) > 8 else ""
+shown = [entry for entry in entries if wanted in entry.name.lower()]
+if entries and not shown:
+    st.caption(told.NONE_FOUND)
+for one in shown:
     line(one)
+bring_in()
+trash()

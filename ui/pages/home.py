@@ -62,7 +62,7 @@ def recent() -> None:
     for entry in entries:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             now = copy.STATES["running" if entry.running else "done" if entry.done else "new"]
-            line = copy.HISTORY_LINE.format(state=now, done=entry.done, when=words.ago(entry.changed))
+            line = copy.RECENT_LINE.format(state=now, done=entry.done, when=words.ago(entry.changed))
             st.markdown(f"**{parts.plain(entry.name)}**  \n{entry.problem or line}", width="stretch")
             if entry.problem is None and st.button(copy.OPEN, key=f"open-{entry.key}"):
                 open_key(entry.key)
