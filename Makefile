@@ -5,7 +5,7 @@ JOBS ?= 2
 BIN := .venv/bin
 SOURCES := merging evaluation surrogate study ui demo benchmarks examples tests app.py
 
-.PHONY: app test check lint types imports fix browser clean demo
+.PHONY: app test check lint types imports fix browser clean demo faults
 
 app: .venv/app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -52,6 +52,10 @@ browser: .venv/dev
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
 	  $(BIN)/python -m playwright install chromium || \
 	  { echo "No Chromium could be installed. Install one (Debian: apt-get install chromium) and run make again."; exit 1; }
+
+# The long forms: hundreds of kills and every other fault (about ten minutes).
+faults: .venv/dev
+	$(BIN)/python -m tests.faults
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

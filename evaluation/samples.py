@@ -228,6 +228,9 @@ def _write_inputs(
         if target is None:
             shape = (total, *block.shape[1:])
             target = np.lib.format.open_memmap(path, mode="w+", dtype=block.dtype, shape=shape)
+            with path.open("rb+") as file:
+                # Taken now, not while the map is written: a full disk is then an error, and not the signal that kills.
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         target[start : start + len(ids)] = block
         if progress is not None:
             progress(start + len(ids), total)

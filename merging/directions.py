@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -181,7 +182,8 @@ def _write(
 ) -> None:
     rows, layout = len(vectors.names) + 1, vectors.layout
     with atomic(path) as file:
-        file.truncate(rows * layout.size * 4)
+        # Taken now, not while the map is written: a full disk is then an error, and not the signal that kills.
+        os.posix_fallocate(file.fileno(), 0, rows * layout.size * 4)
         mapped = np.memmap(file, dtype=np.float32, mode="r+", shape=(rows, layout.size))
         grams, facts = _fill(torch.from_numpy(mapped), method, vectors, progress, access)
         mapped.flush()

@@ -1,5 +1,6 @@
 """Reading a recipe file, ours or mergekit's."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,4 +48,4 @@ def _data(path: Path) -> dict[str, Any]:
 
 def _located(part: Part) -> Part:
     here = Path(part.path)
-    return part.model_copy(update={"path": str(here.resolve())}) if here.exists() else part
+    return part.model_copy(update={"path": os.path.abspath(here)}) if here.exists() else part

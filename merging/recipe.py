@@ -202,7 +202,7 @@ def file_hash(path: Path) -> str:
 
 
 def _part(checkpoint: Checkpoint, folder: Path) -> Part:
-    path = os.path.relpath(checkpoint.path.resolve(), Path(folder).resolve())
+    path = os.path.relpath(os.path.abspath(checkpoint.path), Path(folder).resolve())
     return Part(name=checkpoint.name, path=Path(path).as_posix(), fingerprint=checkpoint.fingerprint)
 
 

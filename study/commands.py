@@ -285,3 +285,14 @@ def unpack(
     study = read(archive, folder)
     value = {"folder": str(study.folder), "name": study.settings.name, "done": len(study.done())}
     show(value, as_json, f"'{study.settings.name}' with {value['done']} measured trials is in {study.folder}.")
+
+
+@app.command()
+def repair(folder: Folder, as_json: Json = False) -> None:
+    """Check every file of a study; set damaged ones aside and rescue the trials that are readable."""
+    from study.repair import repair as mend
+
+    value = mend(folder)
+    lines = [f"{one['file']}: {one['problem']}. {one['done']}" for one in value["found"]] or ["Every file is sound."]
+    counts = f"{value['trials']} trials, {value['done']} done, {value['again']} to measure again, {value['lost']} lost."
+    show(value, as_json, "\n".join([*lines, counts]))

@@ -26,6 +26,7 @@ from study.samples import specs
 from study.settings import MethodChoice
 from study.study import Study
 from study.trial import Measured
+from study.writing import replace_text
 
 DIRECTIONS = "directions"
 PINS = "fingerprints.json"
@@ -59,7 +60,7 @@ def references(study: Study) -> tuple[Checkpoint, list[Checkpoint]]:
 def _pin(study: Study, found: dict[str, str]) -> None:
     """Refuse weights that changed under a study; remember them the first time."""
     path = study.folder / PINS
-    pinned: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    pinned = _pinned(path)
     changed = [name for name, value in found.items() if pinned.get(name, value) != value]
     if changed and study.done():
         raise StudyError(
@@ -67,9 +68,20 @@ def _pin(study: Study, found: dict[str, str]) -> None:
             "Put the old file back, or make a new study for the new weights.",
         )
     if pinned != found:
-        draft = path.with_suffix(".part")
-        draft.write_text(json.dumps(found, indent=1, sort_keys=True))
-        draft.replace(path)
+        replace_text(path, json.dumps(found, indent=1, sort_keys=True))
+
+
+def _pinned(path: Path) -> dict[str, str]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        found = error
+    if not isinstance(found, dict):
+        raise StudyError(
+            f"{path} is damaged: it is not a JSON object.",
+            f"Set it aside: python -m study repair {path.parent}.",
+        )
+    return {str(name): str(value) for name, value in found.items()}
 
 
 class Measurer:

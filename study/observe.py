@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
+import zipfile
+import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +18,7 @@ from study.errors import StudyError
 from study.settings import MethodChoice
 from study.study import Study, vector
 from study.trial import Measured, Trial
+from study.writing import replacing
 from surrogate import Observations
 from surrogate.link import Link, link_for
 
@@ -28,9 +31,10 @@ def outputs_path(study: Study, trial: str, split: str) -> Path:
     return study.folder / OUTPUTS / f"{trial}.{split}.npz"
 
 
-def save_outputs(study: Study, trial: str, split: str, outputs: Mapping[str, NDArray[np.float32]]) -> None:
-    """Write the outputs {task: (samples, classes)} atomically."""
-    _save(outputs_path(study, trial, split), {task: np.asarray(one, np.float32) for task, one in outputs.items()})
+def save_outputs(study: Study, trial: str, split: str, outputs: Mapping[str, NDArray[np.float32]]) -> str:
+    """Write the outputs {task: (samples, classes)} atomically; the SHA-256 (hex) of the file."""
+    path = outputs_path(study, trial, split)
+    return _save(path, {task: np.asarray(one, np.float32) for task, one in outputs.items()})
 
 
 def save_targets(study: Study, split: str, targets: Mapping[str, NDArray[np.int64]]) -> None:
@@ -38,14 +42,11 @@ def save_targets(study: Study, split: str, targets: Mapping[str, NDArray[np.int6
     _save(_targets_path(study, split), targets)
 
 
-def _save(path: Path, arrays: Mapping[str, Any]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    draft = path.with_suffix(".part")
-    with open(draft, "wb") as file:
+def _save(path: Path, arrays: Mapping[str, Any]) -> str:
+    with replacing(path) as file:
         np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _targets_path(study: Study, split: str) -> Path:
@@ -66,17 +67,19 @@ def load_outputs(study: Study, trial: str, split: str = "validation") -> dict[st
     """
     path = outputs_path(study, trial, split)
     if not path.exists():
-        raise StudyError(f"The outputs of trial {trial} are missing: {path}.", "Restore the file from a copy.")
+        cure = f"Measure it again: python -m study repair {study.folder}, then run."
+        raise StudyError(f"The outputs of trial {trial} are missing: {path}.", cure)
     return _read(str(path), path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=512)
 def _read(path: str, changed: int) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as whole, np.load(whole, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise StudyError(f"{path} is damaged: {error}.", "Restore the file from a copy.") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        cure = f"Measure that trial again: python -m study repair {Path(path).parent.parent}, then run."
+        raise StudyError(f"{path} is damaged: {error}.", cure) from error
 
 
 def task_metrics(study: Study) -> list[Metric]:

@@ -6,13 +6,12 @@ import logging
 import os
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-
-import torch
 
 from evaluation.errors import Cancelled, EvaluationError
 from merging import MergingError
+from study.errors import Failure, StudyError, of_the_computer
 from study.measure import Measurer, Say
 from study.observe import save_outputs, save_targets
 from study.plan import extend, first_points
@@ -20,8 +19,11 @@ from study.settings import MethodChoice
 from study.study import Study
 from study.trial import Trial
 from study.worker import only_worker
+from study.writing import sweep
 
 BASELINE = MethodChoice(name="task_arithmetic")  # its one-hot and zero points are the experts and the base themselves
+STREAK = 3
+BEAT = 2.0  # seconds between two signs of life inside a trial
 log = logging.getLogger(__name__)
 
 
@@ -46,9 +48,12 @@ def run(
 
     Raises:
         StudyError, MergingError, EvaluationError: the study cannot be measured at all; every done trial is kept.
+        Failure: the disk is full, memory ran out, a file cannot be read; the same call goes on once that is mended.
     """
     with only_worker(study.folder):
         store = study.store
+        store.check()
+        sweep(study.folder)
         choices = [study.method(method)] if method else list(study.settings.methods)
         store.begin(os.getpid(), ", ".join(choice.name for choice in choices), trials)
         store.recover()
@@ -59,7 +64,11 @@ def run(
             store.say("cancelled", 0, 0)
             return Report("cancelled", 0, 0)
         except Exception as error:
-            store.say("failed", 0, 0, str(error) or type(error).__name__)
+            failure = of_the_computer(error, study.folder)
+            with suppress(StudyError):  # on a full disk there may be no room for these words either
+                store.say("failed", 0, 0, str(failure or error) or type(error).__name__)
+            if failure is not None and failure is not error:
+                raise failure from error
             raise
         store.say(report.end, report.measured, report.measured)
         return report
@@ -72,7 +81,10 @@ class _Loop:
         self.seed = study.settings.seed if seed is None else seed
         self.surrogate = surrogate
         self.measured = 0
-        self.failed = 0
+        self.failed: set[str] = set()
+        self.retried: set[str] = set()
+        self.streak: set[str] = set()
+        self._beat = time.monotonic()
         save_targets(study, "validation", measurer.targets("validation"))
 
     def run(self, choices: list[MethodChoice], budget: int) -> Report:
@@ -80,10 +92,22 @@ class _Loop:
         while True:
             self._work_off(budget * len(choices))
             if self._cancelled():
-                return Report("cancelled", self.measured, self.failed)
+                return Report("cancelled", self.measured, len(self.failed))
+            if self._retry():
+                continue
             more = [self._extend(choice, budget) for choice in choices] if budget else []
             if not any(more):
-                return Report("finished", self.measured, self.failed)
+                return Report("finished", self.measured, len(self.failed))
+
+    def _retry(self) -> bool:
+        """Give every failed trial a second chance, before anything is planned from the others.
+
+        So a passing fault leaves no mark on the plan.
+        """
+        again = self.failed - self.retried
+        self.retried |= again
+        self.study.store.retry(sorted(again))
+        return bool(again)
 
     def _extend(self, choice: MethodChoice, budget: int) -> bool:
         default = self.measurer.default(choice)
@@ -116,20 +140,47 @@ class _Loop:
         store.start(trial.id)
         begun = time.perf_counter()
         try:
-            result = self.measurer.measure(choice, trial.coefficients, should_stop=self._cancelled)
+            result = self.measurer.measure(choice, trial.coefficients, should_stop=self._stop_or_beat)
         except Cancelled:
             store.recover()
             return
-        except (MergingError, EvaluationError, torch.OutOfMemoryError, RuntimeError) as error:
+        except Exception as error:
+            if isinstance(error, StudyError) or of_the_computer(error, self.study.folder):
+                raise  # the next trial would meet the same
             store.fail(trial.id, str(error).splitlines()[0] if str(error) else type(error).__name__)
             log.warning("trial %d failed: %s", trial.number, error)
-            self.failed += 1
+            self._failed(trial, error)
             return
-        save_outputs(self.study, trial.id, "validation", result.outputs)
+        sha256 = save_outputs(self.study, trial.id, "validation", result.outputs)
         saved = time.perf_counter()
         known = result.seconds["merge"] + result.seconds["forward"]
-        store.finish(trial.id, result.measured, {**result.seconds, "other": saved - begun - known})
+        seconds = {**result.seconds, "other": saved - begun - known}
+        store.finish(trial.id, result.measured, seconds, sha256=sha256)
+        self.failed.discard(trial.id)
+        self.streak.clear()
         self.measured += 1
+
+    def _failed(self, trial: Trial, error: Exception) -> None:
+        """Note a failure; stop where it is not the trial's own.
+
+        Weights that cannot be computed with are a matter of the coefficients. Anything else, three trials in a row, is
+        a fault of the method or the computer that the next trial would meet too.
+        """
+        self.failed.add(trial.id)
+        if isinstance(error, (MergingError, EvaluationError)):
+            return
+        self.streak.add(trial.id)
+        if len(self.streak) == STREAK:
+            raise Failure(
+                f"{STREAK} trials in a row failed, the last with {type(error).__name__}: {error}.",
+                "Mend that and give the same command again: every finished trial is kept.",
+            ) from error
+
+    def _stop_or_beat(self) -> bool:
+        if time.monotonic() - self._beat > BEAT:
+            self._beat = time.monotonic()
+            self.study.store.beat()
+        return self._cancelled()
 
     def _cancelled(self) -> bool:
         return self.study.store.progress().cancel
@@ -185,8 +236,8 @@ def complete(study: Study, measurer: Measurer, trial: Trial, splits: tuple[str, 
             continue
         result = measurer.measure(choice, trial.coefficients, split)
         save_targets(study, split, measurer.targets(split))
-        save_outputs(study, trial.id, split, result.outputs)
-        study.store.finish(trial.id, result.measured, result.seconds, split)
+        sha256 = save_outputs(study, trial.id, split, result.outputs)
+        study.store.finish(trial.id, result.measured, result.seconds, split, sha256)
 
 
 def _tell(phase: str, done: int, total: int) -> None:

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from study.errors import StudyError
+from study.schema import explained, ready
 from study.trial import Measured, Progress, Trial
 
 FILE = "trials.sqlite"
-SCHEMA = 1
-
-_TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE trials (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, context TEXT NOT NULL, method TEXT NOT NULL,
-  settings TEXT NOT NULL, coefficients TEXT NOT NULL, origin TEXT NOT NULL,
-  state TEXT NOT NULL CHECK (state IN ('proposed', 'running', 'done', 'failed')), error TEXT,
-  merge REAL NOT NULL DEFAULT 0, forward REAL NOT NULL DEFAULT 0, other REAL NOT NULL DEFAULT 0,
-  created REAL NOT NULL, finished REAL);
-CREATE TABLE measurements (
-  trial TEXT NOT NULL REFERENCES trials (id), split TEXT NOT NULL, task TEXT NOT NULL, metric TEXT NOT NULL,
-  value REAL NOT NULL, stderr REAL NOT NULL, n INTEGER NOT NULL, seconds REAL NOT NULL,
-  PRIMARY KEY (trial, split, task)) WITHOUT ROWID;
-CREATE TABLE worker (
-  one INTEGER PRIMARY KEY CHECK (one = 1), pid INTEGER, phase TEXT, done INTEGER, total INTEGER, budget INTEGER,
-  method TEXT, heartbeat REAL, started REAL, cancel INTEGER NOT NULL DEFAULT 0, error TEXT);
-INSERT INTO worker (one) VALUES (1);
-"""
 
 
 class Store:
@@ -41,36 +24,46 @@ class Store:
         """Open or create the file; ``context`` names what all trials share (samples, seed, experts)."""
         self.path = path
         self.context = context
-        fresh = not path.exists()
-        try:
-            with self._connect() as db:
-                if fresh or not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-                    db.executescript(
-                        "BEGIN IMMEDIATE;" + _TABLES + f"INSERT INTO meta VALUES ('schema', '{SCHEMA}');COMMIT;"
-                    )
-                row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        except sqlite3.DatabaseError as error:
-            raise StudyError(
-                f"{path} cannot be read as a store of trials: {error}.",
-                "Restore it from a copy, or move it away to start anew.",
-            ) from error
-        if row is None or int(row[0]) != SCHEMA:
-            found = "none" if row is None else row[0]
-            raise StudyError(
-                f"{path} has schema {found}; this version of Mergescape reads schema {SCHEMA}.",
-                "Open it with the version that wrote it; nothing was changed.",
-            )
+        with self._connect() as db:
+            ready(db, path)
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
-        db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        """A connection for one use. A study on a read-only disk can be read.
+
+        Raises:
+            StudyError: the file is damaged. Failure: the disk is full, the file is locked or may not be written.
+        """
+        fixed = self.path.exists() and not os.access(self.path.parent, os.W_OK)
+        # SQLite reads a journal on a read-only disk only where it finds its index, and a lone file only as immutable.
+        mode = "?mode=ro" if self.path.with_name(f"{self.path.name}-wal").exists() else "?immutable=1"
+        address = f"{self.path.absolute().as_uri()}{mode if fixed else ''}"
+        db = None
         try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA foreign_keys = ON")
+            db = sqlite3.connect(address, timeout=30, isolation_level=None, uri=True)
+            if not fixed:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = FULL")
+                db.execute("PRAGMA foreign_keys = ON")
             yield db
+        except StudyError:
+            raise
+        except (sqlite3.Error, ValueError, TypeError) as error:  # numbers and texts that are none, in damaged rows
+            raise explained(error, self.path) from error
         finally:
-            db.close()
+            if db is not None:
+                db.close()
+
+    def check(self) -> None:
+        """Read the whole file once.
+
+        Raises:
+            StudyError: it is damaged; names what SQLite found first.
+        """
+        with self._connect() as db:
+            found = [str(row[0]) for row in db.execute("PRAGMA quick_check(1)")]
+        if found != ["ok"]:
+            raise explained(sqlite3.DatabaseError(found[0].splitlines()[-1]), self.path)
 
     def trials(self) -> list[Trial]:
         """All trials of this context, oldest first."""
@@ -87,7 +80,7 @@ class Store:
             ):
                 found.setdefault(trial, {}).setdefault(split, {})[task] = Measured(metric, value, stderr, n, seconds)
             db.execute("COMMIT")
-        return [_trial(row, found.get(row[0], {})) for row in rows]
+            return [_trial(row, found.get(row[0], {})) for row in rows]
 
     def trial(self, identity: str) -> Trial:
         """One trial by its id.
@@ -150,10 +143,16 @@ class Store:
         measured: Mapping[str, Measured],
         seconds: Mapping[str, float],
         split: str = "validation",
+        sha256: str | None = None,
     ) -> None:
-        """Write a split's measurements and, for the validation split, the state *done*, as one transaction."""
+        """Write a split's measurements and, for the validation split, the state *done*, as one transaction.
+
+        ``sha256`` is that of the file of per-sample outputs, which stands on disk already.
+        """
         with self._connect() as db:
             db.execute("BEGIN IMMEDIATE")
+            if sha256 is not None:
+                db.execute("INSERT OR REPLACE INTO outputs VALUES (?, ?, ?)", (identity, split, sha256))
             for task, one in measured.items():
                 db.execute(
                     "INSERT OR IGNORE INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -175,15 +174,41 @@ class Store:
                 (error, time.time(), identity),
             )
 
-    def recover(self) -> int:
-        """Put trials that a dead worker left running, and failed ones, back to *proposed*; how many there were."""
+    def retry(self, identities: Sequence[str]) -> None:
+        """Put failed trials back to *proposed*."""
         with self._connect() as db:
+            for identity in identities:
+                db.execute(
+                    "UPDATE trials SET state = 'proposed', error = NULL WHERE id = ? AND state = 'failed'", (identity,)
+                )
+
+    def outputs(self) -> dict[tuple[str, str], str]:
+        """The SHA-256 of the file of per-sample outputs, by trial and split."""
+        with self._connect() as db:
+            return {(trial, split): digest for trial, split, digest in db.execute("SELECT * FROM outputs")}
+
+    def recover(self) -> int:
+        """Put trials that a dead worker left running, and failed ones, back to *proposed*; how many there were.
+
+        What was planned after a failed one, and is not done, is withdrawn: the plan proposes it again, knowing more.
+        """
+        with self._connect() as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute(
+                "DELETE FROM trials WHERE context = ? AND origin = 'proposal' AND state <> 'done' AND number >"
+                " (SELECT MIN(number) FROM trials WHERE context = ? AND state = 'failed')"
+                " AND id NOT IN (SELECT trial FROM measurements)",
+                (self.context, self.context),
+            )
+            if db.execute("SELECT changes()").fetchone()[0]:
+                db.execute("UPDATE sqlite_sequence SET seq = (SELECT MAX(number) FROM trials) WHERE name = 'trials'")
             found = db.execute(
                 "UPDATE trials SET state = 'proposed', error = NULL"
                 " WHERE state IN ('running', 'failed') AND context = ?",
                 (self.context,),
-            )
-            return found.rowcount
+            ).rowcount
+            db.execute("COMMIT")
+            return found
 
     def progress(self) -> Progress:
         """What the worker last said."""
@@ -211,6 +236,11 @@ class Store:
                 "UPDATE worker SET phase = ?, done = ?, total = ?, error = ?, heartbeat = ?",
                 (phase, done, total, error, time.time()),
             )
+
+    def beat(self) -> None:
+        """Move the heartbeat: the worker is alive inside a long trial."""
+        with self._connect() as db:
+            db.execute("UPDATE worker SET heartbeat = ?", (time.time(),))
 
     def request_cancel(self, wanted: bool = True) -> None:
         """Ask the worker to stop after the current batch (or take the request back)."""

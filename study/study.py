@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from study.settings import FILE, ExpertChoice, MethodChoice, Settings, TaskChoic
 from study.store import FILE as STORE
 from study.store import Store
 from study.trial import Trial
+from study.writing import replace_text
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Study:
 
     def path(self, text: str) -> Path:
         """A path of the study file: relative ones are relative to the folder."""
-        return (self.folder / Path(text).expanduser()).resolve()
+        # Links are kept: in the cache of a model hub the file behind one has a name that says nothing of its format.
+        return Path(os.path.abspath(self.folder / Path(text).expanduser()))
 
     def method(self, name: str | None = None) -> MethodChoice:
         """A method of the study by name (default: the first); one the study does not list has default settings."""
@@ -112,10 +115,7 @@ class Study:
 
     def save(self) -> None:
         """Write `study.yaml` (atomically)."""
-        path = self.folder / FILE
-        draft = path.with_suffix(".yaml.part")
-        draft.write_text(dump(self.settings), encoding="utf-8")
-        draft.replace(path)
+        replace_text(self.folder / FILE, dump(self.settings))
 
 
 def open_study(folder: str | Path) -> Study:

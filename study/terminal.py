@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from study.errors import StudyError
+from study.errors import Failure, StudyError, of_the_computer
 from surrogate import SurrogateError
 
 STOPPED = "Stopped. Every finished trial is kept."
@@ -45,7 +45,8 @@ def main() -> None:
         if isinstance(code, int) and code:  # typer's answer to typer.Exit
             sys.exit(code)
     except (StudyError, SurrogateError) as error:
-        _leave(str(error), 2)
+        told = isinstance(error, Failure)
+        _leave(f"It failed: {error}" if told else str(error), 1 if told else 2)
     except typer.Exit as error:
         sys.exit(error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
@@ -53,11 +54,17 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        if _is_request(error):
-            _leave(str(getattr(error, "format_message", error.__str__)()), 2)
-        if os.environ.get("MERGESCAPE_DEBUG"):
-            raise
-        _leave(f"It failed: {type(error).__name__}: {error}. Every finished trial is kept.", 1)
+        _explain(error)
+
+
+def _explain(error: Exception) -> None:
+    if _is_request(error):
+        _leave(str(getattr(error, "format_message", error.__str__)()), 2)
+    if os.environ.get("MERGESCAPE_DEBUG"):
+        raise error
+    failure = of_the_computer(error, Path())
+    kept = f"{type(error).__name__}: {error}. Every finished trial is kept."
+    _leave(f"It failed: {failure or kept}", 1)
 
 
 def _is_request(error: Exception) -> bool:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from study import waiting
@@ -120,15 +120,24 @@ _CHILDREN: list[subprocess.Popen[bytes]] = []
 
 
 def stop(folder: Path, patience: float = 10.0) -> bool:
-    """Make sure that the worker ends: SIGTERM after it ignored the cancel flag for ``patience`` seconds."""
-    deadline = time.monotonic() + patience
-    while alive(folder) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    if not alive(folder):
-        return True
-    pid = (folder / LOCK).read_text().strip()
-    if pid.isdigit():
-        os.kill(int(pid), signal.SIGTERM)
-    while alive(folder) and time.monotonic() < deadline + patience:
-        time.sleep(0.05)
-    return not alive(folder)
+    """Make sure that the worker ends: SIGTERM after it ignored the cancel flag for ``patience`` seconds, then SIGKILL.
+
+    A killed worker loses nothing but the trial it was in.
+    """
+    for sign in (None, signal.SIGTERM, signal.SIGKILL):
+        pid = _holder(folder)
+        if sign is not None and pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, sign)
+        deadline = time.monotonic() + patience
+        while alive(folder) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not alive(folder):
+            return True
+    return False
+
+
+def _holder(folder: Path) -> int | None:
+    """The process that wrote its id into the lock file and holds it."""
+    text = (folder / LOCK).read_text(encoding="utf-8").strip() if alive(folder) else ""
+    return int(text) if text.isdecimal() else None

@@ -117,7 +117,7 @@ def settings_of(draft: Mapping[str, Any], methods: Sequence[MethodChoice]) -> Se
 
 
 def _absolute(text: str) -> str:
-    return str(Path(text.strip().strip('"')).expanduser().resolve())
+    return os.path.abspath(Path(text.strip().strip('"')).expanduser())
 
 
 def draft_from(settings: Settings) -> Json:

@@ -45,7 +45,8 @@ def merge_mergekit(
         check_vocabularies(models, full.tokenizer)
     single = out.suffix == ".safetensors"
     home = (out.parent if single else out).resolve()
-    text = to_yaml(full, {name: Path(os.path.relpath(path.resolve(), home)).as_posix() for name, path in paths.items()})
+    near = {name: Path(os.path.relpath(os.path.abspath(path), home)).as_posix() for name, path in paths.items()}
+    text = to_yaml(full, near)
     with open_plan(full, paths) as plan:
         metadata = {"format": "pt", "mergescape": _identity(full)}
         stream = reported(plan.stream(), len(plan.slots), progress)
