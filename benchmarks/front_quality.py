@@ -68,7 +68,7 @@ def main() -> None:
             gone = ", ".join(name for name in names if name not in made)
             parser.error(f"There is no pool {gone} in {chosen.cache}. Measure it first, with --make.")
         run(made, chosen.sections, plans, chosen.cache, out)
-        if not chosen.quick:
+        if not chosen.quick and chosen.out is None:
             write_page(out)
         print(page(read(out)))
 

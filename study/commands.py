@@ -141,6 +141,7 @@ def _front_text(value: dict[str, Any]) -> str:
         lines.append(
             f"{len(value['predicted'])} predicted points by '{model['name']}' (leave-one-out error: {errors})."
         )
+        lines.append(model["trust"])
     return "\n".join(lines)
 
 

@@ -150,8 +150,9 @@ def _predicted(
 
 
 def facts(study: Study, choice: MethodChoice, model: Fitted) -> dict[str, Any]:
-    """Which surrogate spoke, and its leave-one-out error per task in the metric's unit."""
+    """Which surrogate spoke, its leave-one-out error per task in the metric's unit, and how far to trust it."""
     loo = model.loo()
+    trust = surrogate.judge(model, study.settings.seed)
     names = [task.name for task in study.tasks]
     return {
         "method": choice.name,
@@ -159,6 +160,9 @@ def facts(study: Study, choice: MethodChoice, model: Fitted) -> dict[str, Any]:
         "trials": model.observations.n,
         "loo_rmse": dict(zip(names, (float(value) for value in loo.rmse), strict=True)),
         "loo_r2": dict(zip(names, (float(value) for value in loo.r2), strict=True)),
+        "trusted": trust.trusted,
+        "quadratic_r2": trust.quadratic_r2,
+        "trust": trust.sentence,
     }
 
 

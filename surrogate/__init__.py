@@ -23,6 +23,7 @@ from surrogate.observations import Observations
 from surrogate.prediction import Fitted, LeaveOneOut, Prediction, Surrogate
 from surrogate.propose import Proposal, propose
 from surrogate.search import Front, predicted_cloud, predicted_front
+from surrogate.trust import Trust, judge
 
 __all__ = [
     "Bands",
@@ -39,6 +40,7 @@ __all__ = [
     "Proposal",
     "Surrogate",
     "SurrogateError",
+    "Trust",
     "anchor_points",
     "balanced",
     "bands",
@@ -49,6 +51,7 @@ __all__ = [
     "even_subset",
     "hypervolume",
     "ideal_and_nadir",
+    "judge",
     "knee",
     "knee_of",
     "link_for",

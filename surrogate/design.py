@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from surrogate.errors import SurrogateError
+from surrogate.kernel import CENTRE, Kernel
 from surrogate.observations import Array, check_box, to_unit
 from surrogate.quadratic import features
 from surrogate.sobol import sobol
 
-KINDS = ("auto", "sobol", "scaled-simplex", "d-optimal")
+KINDS = ("auto", "i-optimal", "sobol", "scaled-simplex", "d-optimal")
+NEAR = 0.05
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,13 @@ class Design:
 def anchor_points(d: int, low: Array, high: Array, default: float | None = None) -> Array:
     """The points people start from, inside the box, each once: (k, d).
 
-    The base (0), the d experts (one-hot), their average (1/d), 0.3 each (task arithmetic, arXiv 2212.04089), and the
-    method's own default.
+    The base (0), the d experts (one-hot), their average (1/d), 0.3 each (task arithmetic, arXiv 2212.04089) unless
+    another equal point lies within 0.05 and tells as much, and the method's own default.
     """
     eye = np.eye(d)
-    equal = [1.0 / d, 0.3] + ([] if default is None else [default])
+    own = [] if default is None else [default]
+    usual = [] if any(abs(c - 0.3) <= NEAR + 1e-9 for c in (1.0 / d, *own)) else [0.3]
+    equal = [1.0 / d, *usual, *own]
     points = [np.zeros(d), *eye, *(np.full(d, c) for c in equal)]
     inside = [p for p in points if (p >= low - 1e-12).all() and (p <= high + 1e-12).all()]
     return _distinct(np.array(inside).reshape(-1, d))
@@ -52,8 +56,9 @@ def design(
 ) -> Design:
     """n points in the box [low, high]: the anchors (k, d) first, as many as fit, then a seeded space-filling rest.
 
-    kind: "sobol" (scrambled Sobol over the box; the default for d <= 3), "scaled-simplex" (Dirichlet(1) x s with
-    s ~ U(.8, .5 d + .3); the default above, where a box is mostly ruined models), "d-optimal" (for the quadratic).
+    kind: "i-optimal" (least mean variance of a smooth process; the default for d <= 3), "scaled-simplex" (Dirichlet(1)
+    x s with s ~ U(.8, .5 d + .3); the default above, where a box is mostly ruined models), "sobol" (scrambled Sobol
+    over the box), "d-optimal" (for the quadratic).
     Raises SurrogateError for an unknown kind, an anchor outside the box, or n < 1.
     """
     low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
@@ -62,7 +67,7 @@ def design(
         raise SurrogateError(f"Unknown design '{kind}'.", f"Allowed: {', '.join(KINDS)}.")
     if n < 1:
         raise SurrogateError(f"A design needs at least 1 point, got n = {n}.")
-    chosen = kind if kind != "auto" else ("sobol" if d <= 3 else "scaled-simplex")
+    chosen = kind if kind != "auto" else ("i-optimal" if d <= 3 else "scaled-simplex")
     first = _checked_anchors(anchors, d, low, high)[:n]
     rest = _fill(d, n - len(first), low, high, first, seed, chosen)
     X = _mended(np.concatenate([first, rest]), len(first), low, high, seed)
@@ -80,6 +85,8 @@ def _fill(d: int, count: int, low: Array, high: Array, first: Array, seed: int, 
         return low + (high - low) * sobol(d, count, seed)
     if kind == "scaled-simplex":
         return scaled_simplex(d, count, low, high, seed)
+    if kind == "i-optimal":
+        return _i_optimal(d, count, low, high, first, seed)
     return _d_optimal(d, count, low, high, first, seed)
 
 
@@ -96,6 +103,39 @@ def scaled_simplex(d: int, count: int, low: Array, high: Array, seed: int) -> Ar
     below = np.where(origin > low, origin - low, 0.0)
     points = origin + shares * (high - origin) - np.where(shares < 0.25 / d, below * u[:, d:], 0.0)
     return np.asarray(np.clip(points, low, high))
+
+
+def _i_optimal(d: int, count: int, low: Array, high: Array, first: Array, seed: int) -> Array:
+    """Points after which a smooth process is least uncertain on average (Sacks et al. 1989), given the first ones.
+
+    The process is the logit surrogate's prior; the average is over the box, each coefficient at an end one time in
+    five, as sliders are. Greedy, then two rounds of exchanging each point for a better one.
+    """
+    places = _stretched(sobol(d, 384, seed + 11), 0.1)
+    pool = np.concatenate([sobol(d, 384, seed + 12), _stretched(sobol(d, 384, seed + 13), 0.2)])
+    prior = Kernel(np.ones(d), 1.0, 1e-4, 2.0)
+    both = prior.between(pool, places)
+
+    def best(chosen: Array) -> Array:
+        """The point of the pool that takes most variance off the places, given the chosen ones."""
+        inverse = np.linalg.inv(prior.between(chosen, chosen) + prior.nugget * np.eye(len(chosen)))
+        weights = prior.between(pool, chosen) @ inverse
+        shared = both - weights @ prior.between(chosen, places)
+        own = prior.own(pool) + prior.nugget - np.einsum("ij,ij->i", weights, prior.between(pool, chosen))
+        return np.asarray(pool[int(np.argmax((shared**2).mean(axis=1) / np.maximum(own, 1e-9)))])
+
+    U = to_unit(first, low, high) if len(first) else np.full((1, d), CENTRE)
+    fixed = len(U)
+    for _ in range(count + len(first) - fixed):
+        U = np.concatenate([U, best(U)[None]])
+    for i in [*range(fixed, len(U))] * 2:
+        U[i] = best(np.delete(U, i, axis=0))
+    return np.asarray(low + (high - low) * U[len(first) :])
+
+
+def _stretched(u: Array, share: float) -> Array:
+    """Points of the unit box, stretched and cut so that this share of each coefficient lies at either end."""
+    return np.clip(0.5 + (u - 0.5) / (1.0 - 2.0 * share), 0.0, 1.0)
 
 
 def _d_optimal(d: int, count: int, low: Array, high: Array, first: Array, seed: int) -> Array:

@@ -20,6 +20,7 @@ from surrogate.sobol import sobol
 
 Mask = NDArray[np.bool_]
 Index = NDArray[np.intp]
+HEIGHTS = 4_000_000  # numbers held while a front is thinned: many points get fewer directions
 
 
 def non_dominated(Y: Array) -> Mask:
@@ -151,7 +152,7 @@ def even_subset(Y: Array, count: int, by: str = "auto", seed: int = 0) -> Index:
         return np.asarray(at[_even_arc(normalised(Y[at]), count)])
     ends = np.unique(np.argmax(Y[at], axis=0))[:count]
     share = normalised(Y[at])
-    w = directions(Y.shape[1], 1024 if Y.shape[1] <= 3 else 256, seed)
+    w = directions(Y.shape[1], int(np.clip(HEIGHTS // len(at), 512, 4096)), seed)
     heights = polar_heights(share, np.full(Y.shape[1], -0.1), w)
     covered = heights[ends].max(axis=0)
     rest, _ = greedy_subset(np.delete(heights, ends, axis=0), count - len(ends), covered)

@@ -17,18 +17,26 @@ from surrogate.observations import Array
 
 CENTRE = 0.3
 LENGTH = (0.15, 12.0)
+MIXTURE = (0.2, 50.0)
 LINEAR = (1e-3, 50.0)
 NUGGET = (1e-7, 1e-2)
 NUGGET_OF_LINES = (1e-6, 3.0)
+MIDDLE = np.log([1.0, 1e-5, 2.0])  # priors of the logarithms of linear, nugget and mixture ...
+WIDTH = np.array([2.0, 3.0, 1.5])  # ... and their standard deviations
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """RBF_ARD(u, u') + linear (1 + <u - .3, u' - .3>) + nugget; without the RBF when lengths is empty."""
+    """RQ_ARD(u, u') + linear (1 + <u - .3, u' - .3>) + nugget; without the RQ when lengths is empty.
+
+    RQ_ARD, the rational quadratic (1 + r^2 / (2 alpha))^-alpha with r^2 = sum_i ((u_i - u'_i) / l_i)^2, is a mixture of
+    RBF kernels of many lengths (Rasmussen & Williams 2006, Eq. 4.19), the RBF itself for a large ``mixture`` alpha.
+    """
 
     lengths: Array
     linear: float
     nugget: float
+    mixture: float = MIXTURE[1]
 
     def between(self, U: Array, V: Array) -> Array:
         """Kernel without nugget, (k, n)."""
@@ -36,7 +44,7 @@ class Kernel:
         if self.lengths.size:
             a, b = U / self.lengths, V / self.lengths
             square = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :] - 2.0 * a @ b.T
-            k = k + np.exp(-0.5 * np.maximum(square, 0.0))
+            k = k + (1.0 + np.maximum(square, 0.0) / (2.0 * self.mixture)) ** -self.mixture
         return np.asarray(k)
 
     def own(self, U: Array) -> Array:
@@ -74,7 +82,7 @@ class Posterior:
 def learn(U: Array, G: Array, curved: bool = True) -> Kernel:
     """The kernel of highest marginal likelihood (with weak priors); exact gradient, started from two length scales.
 
-    U (B, d), G (B, B). curved False leaves the RBF out: outputs linear in the coefficients, one number to learn.
+    U (B, d), G (B, B). curved False leaves the RQ out: outputs linear in the coefficients, one number to learn.
     """
     B, d = U.shape
     total = float(np.trace(G))
@@ -87,11 +95,11 @@ def learn(U: Array, G: Array, curved: bool = True) -> Kernel:
     from scipy.optimize import minimize  # a third of a second that importing this package should not cost
 
     square = (U[:, None, :] - U[None, :, :]) ** 2
-    bounds = [(np.log(a), np.log(b)) for a, b in [LENGTH] * d + [LINEAR, NUGGET]]
+    bounds = [(np.log(a), np.log(b)) for a, b in [LENGTH] * d + [LINEAR, NUGGET, MIXTURE]]
     starts = (1.0, 3.0) if d <= 3 else (np.sqrt(d) * 0.7,)
     best, least = np.zeros(0), np.inf
     for length in starts:
-        start = np.concatenate([np.full(d, np.log(length)), [0.0, np.log(1e-5)]])
+        start = np.concatenate([np.full(d, np.log(length)), MIDDLE])
         found = minimize(
             _loss,
             start,
@@ -103,25 +111,30 @@ def learn(U: Array, G: Array, curved: bool = True) -> Kernel:
         )
         if found.fun < least:
             best, least = found.x, float(found.fun)
-    return Kernel(np.exp(best[:d]), float(np.exp(best[d])), float(np.exp(best[d + 1])))
+    return Kernel(np.exp(best[:d]), *(float(value) for value in np.exp(best[d:])))
 
 
 def _loss(theta: Array, square: Array, lines: Array, G: Array) -> tuple[float, Array]:
-    """Negative log marginal likelihood per output plus priors, and its gradient in the logarithms."""
+    """Negative log marginal likelihood per output plus priors, and its gradient in the logarithms.
+
+    theta (d + 3,): logarithms of the lengths, linear, nugget and mixture.
+    """
     B, d = len(G), square.shape[2]
     inverse_squares = np.exp(-2.0 * theta[:d])
-    rbf = np.exp(-0.5 * (square @ inverse_squares))
-    linear, nugget = np.exp(theta[d]), np.exp(theta[d + 1])
-    K = rbf + linear * lines + nugget * np.eye(B)
+    linear, nugget, mixture = np.exp(theta[d:])
+    base = 1.0 + (square @ inverse_squares) / (2.0 * mixture)
+    smooth = base**-mixture
+    K = smooth + linear * lines + nugget * np.eye(B)
     value, slope = _likelihood(K, G)
-    gradient = np.empty(d + 2)
-    gradient[:d] = np.tensordot(slope * rbf, square, axes=([0, 1], [0, 1])) * inverse_squares
+    bend = slope * smooth
+    gradient = np.empty(d + 3)
+    gradient[:d] = np.tensordot(bend / base, square, axes=([0, 1], [0, 1])) * inverse_squares
     gradient[d] = linear * np.sum(slope * lines)
     gradient[d + 1] = nugget * np.trace(slope)
-    middle = np.concatenate([np.full(d, np.log(1.5)), [0.0, np.log(1e-5)]])
-    width = np.concatenate([np.full(d, 1.0), [2.0, 3.0]])
-    off = (theta - middle) / width
-    return value + 0.5 * float(off @ off), gradient + off / width
+    gradient[d + 2] = mixture * np.sum(bend * (1.0 - 1.0 / base - np.log(base)))
+    off = (theta - np.concatenate([np.full(d, np.log(1.5)), MIDDLE])) / np.concatenate([np.ones(d), WIDTH])
+    gradient += off / np.concatenate([np.ones(d), WIDTH])
+    return value + 0.5 * float(off @ off), gradient
 
 
 def _likelihood(K: Array, G: Array) -> tuple[float, Array]:

@@ -3,7 +3,7 @@ them.
 
 Notation: u unit coefficients; B trials; per task s samples, c modelled columns (see reading.py), P = s c outputs.
 R (B, P) modelled outputs minus their mean mu over trials; G = R R' (B, B).
-k(u, u') = RBF_ARD(u, u') + linear (1 + <u - .3, u' - .3>) + nugget, one output covariance shared by all outputs.
+k(u, u') = RQ_ARD(u, u') + linear (1 + <u - .3, u' - .3>) + nugget, one output covariance shared by all outputs.
 mean(u) = mu + k(u, U) K^-1 R;  sd(u)^2 = k(u, u) - k(u, U) K^-1 k(U, u).
 Leave-one-out, closed form: r_b = [K^-1 R]_b / [K^-1]_bb, s_b^2 = 1 / [K^-1]_bb, z_b = r_b / s_b.
 Posterior samples: dev(u) = sd(u) sum_b w_b z_b / sqrt(B), w ~ N(0, 1): the samples' deviations stay correlated as the
@@ -127,22 +127,33 @@ class LogitSurrogate:
 
 @dataclass(frozen=True)
 class FittedLogits:
-    """The logit surrogate after its trials; see prediction.Fitted. inflation (m,) widens intervals until they
-    cover."""
+    """The logit surrogate after its trials; see prediction.Fitted.
+
+    level (m,): the largest sd(u) that leave-one-out has validated. inflation (m,) widens intervals until they cover;
+    beyond the level far_inflation (m,), the same of the half of the trials that are farthest from the others, does,
+    times the square of how often the level is exceeded.
+    """
 
     observations: Observations
     tasks: tuple[Task, ...]
     rows: NDArray[np.intp]
     name: str = "logits"
     inflation: Array = field(init=False)
+    far_inflation: Array = field(init=False)
     level: Array = field(init=False)
     left_out: LeaveOneOut = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         values = [t.left_out(_shown(self.observations, j), t.reading.margin) for j, t in enumerate(self.tasks)]
         truth = self.observations.Y[self.rows]
-        object.__setattr__(self, "inflation", np.array([_inflation(v, truth[:, j]) for j, v in enumerate(values)]))
-        prediction = self._summary(values)
+        near, far = [], []
+        for task, v, y in zip(self.tasks, values, truth.T, strict=True):
+            farthest = task.posterior.loo_sd >= np.median(task.posterior.loo_sd)
+            near.append(_inflation(v, y))
+            far.append(max(near[-1], _inflation(v[farthest], y[farthest])))
+        object.__setattr__(self, "inflation", np.array(near))
+        object.__setattr__(self, "far_inflation", np.array(far))
+        prediction = self._summary(values, self.inflation)
         object.__setattr__(self, "level", self._validated(prediction, truth))
         back = np.argmax((self.observations.X[:, None] == self.observations.X[self.rows][None]).all(axis=2), axis=1)
         object.__setattr__(self, "left_out", LeaveOneOut(prediction.at(back), self.observations.Y))
@@ -150,9 +161,10 @@ class FittedLogits:
     def predict(self, X: Array) -> Prediction:
         """Metrics (k, m): mean over posterior samples, 5 % and 95 % quantiles."""
         u = self._u(X)
-        return self._summary(
-            [t.sampled(_shown(self.observations, j), u, DRAWS, t.reading.margin) for j, t in enumerate(self.tasks)]
-        )
+        values = [t.sampled(_shown(self.observations, j), u, DRAWS, t.reading.margin) for j, t in enumerate(self.tasks)]
+        beyond = self._beyond(u)
+        factor = np.where(beyond > 1.0, self.far_inflation * beyond**2, self.inflation)
+        return self._summary(values, factor)
 
     def read(self, X: Array, functions: Sequence[MetricFunction]) -> Prediction:
         """Any other metrics, one callable (outputs (..., s, C), targets) -> (...) per task, at X: (k, m)."""
@@ -168,7 +180,7 @@ class FittedLogits:
             task.sampled(function, u, count, margin)
             for task, function, margin in zip(self.tasks, functions, margins, strict=True)
         ]
-        return self._summary(values, clip=False)
+        return self._summary(values, np.maximum(self._beyond(u), 1.0) ** 2, clip=False)
 
     def outputs_at(self, X: Array) -> tuple[Floats, ...]:
         """Predicted outputs of every sample, per metric (k, s, C), centred over classes where the metric allows
@@ -196,8 +208,7 @@ class FittedLogits:
     def trusted(self, X: Array) -> NDArray[np.bool_]:
         """Where sd(u) of every task is at most the largest that leave-one-out has validated."""
         u = self._u(X)
-        inside = [t.posterior.weights(u)[1] <= top * (1 + 1e-9) for t, top in zip(self.tasks, self.level, strict=True)]
-        return np.asarray(np.all(inside, axis=0))
+        return np.asarray((self._beyond(u) <= 1.0).all(axis=1))
 
     def loo(self) -> LeaveOneOut:
         """Leave-one-out of the metrics, read from closed-form leave-one-out outputs."""
@@ -207,11 +218,15 @@ class FittedLogits:
         o = self.observations
         return to_unit(check_points(X, o.d), o.low, o.high)
 
-    def _summary(self, values: list[Array], clip: bool = True) -> Prediction:
-        """Prediction from posterior samples of each metric, (k, draws) each; intervals widened by the inflation."""
+    def _beyond(self, u: Array) -> Array:
+        """sd(u) of each task in units of its level, (k, m)."""
+        sd = np.stack([task.posterior.weights(u)[1] for task in self.tasks], axis=1)
+        return np.asarray(sd / (self.level * (1.0 + 1e-9)))
+
+    def _summary(self, values: list[Array], factor: Array, clip: bool = True) -> Prediction:
+        """Prediction from posterior samples of each metric, (k, draws) each; intervals widened by the factor."""
         V = np.stack(values, axis=2)
         mean = V.mean(axis=1)
-        factor = self.inflation if clip else np.ones(V.shape[2])
         low, high = np.quantile(V, [0.05, 0.95], axis=1)
         low, high = mean - factor * np.maximum(mean - low, 0.0), mean + factor * np.maximum(high - mean, 0.0)
         if clip:

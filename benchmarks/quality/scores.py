@@ -44,7 +44,7 @@ class Truth:
         """Share of the best ``count`` points of the front, found greedily."""
         if len(self.front) <= count:
             return 1.0
-        heights = polar_heights(self.front / self.span, self.reference / self.span, directions(self.Y.shape[1], 2048))
+        heights = polar_heights(self.front / self.span, self.reference / self.span, directions(self.Y.shape[1], 16384))
         rows, _ = greedy_subset(heights, count)
         return hypervolume(self.front[rows], self.reference) / self.whole
 

@@ -20,7 +20,7 @@ raw row with seed, commit and machine. Do not edit this page.
 measured once on all samples: a dense grid for N = 2 and 3, for N = 4 and 6 a cloud refined three times about its own
 front (the best front known, not the true one). **The protocol** is pool-based: a proposal snaps to the nearest pool
 point that is not measured yet, and picked points are pool points, so no share of hypervolume exceeds 1 and a trial is
-free. Every rival gets the same number of measurements; 5 seeds (GP: 3 for two experts, fewer above), medians.
+free. Every rival gets the same number of measurements; 5 seeds (GP and qLogNEHVI: 2 for two experts, 1 above), medians.
 Hypervolumes are shares of the true front's, with BoTorch's reference: the front's nadir less a tenth of its range.
 GD and IGD+ are in units of the front's range. Accuracies and errors are in points (1/100).
 

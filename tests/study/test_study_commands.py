@@ -41,6 +41,9 @@ def test_front_has_measured_and_predicted_points(measured_demo: Path) -> None:
         for metric in point["metrics"].values():
             assert metric["low"] <= metric["mean"] <= metric["high"]
     assert set(value["surrogate"]["loo_rmse"]) == set(EXPERTS)
+    model = value["surrogate"]
+    assert model["trusted"] == (min(model["loo_r2"].values()) >= 0.95) and model["quadratic_r2"] < 1.0
+    assert model["trust"] in run_command("front", str(measured_demo)).stdout
     assert set(value["hypervolume"]["reference"]) == set(EXPERTS)
     assert value["hypervolume"]["measured"] > 0
 

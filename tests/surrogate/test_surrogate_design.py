@@ -7,6 +7,7 @@ import pytest
 
 from surrogate import SurrogateError, anchor_points, design
 from surrogate.design import KINDS, scaled_simplex
+from surrogate.kernel import Kernel, Posterior
 
 
 @pytest.mark.parametrize("d", range(2, 11))
@@ -53,6 +54,8 @@ def test_anchors_come_first_each_once() -> None:
     made = design(2, 9, np.zeros(2), np.ones(2), np.concatenate([anchors, anchors]), seed=1)
     np.testing.assert_array_equal(made.X[:6], anchors)
     np.testing.assert_array_equal(design(2, 4, np.zeros(2), np.ones(2), anchors).X, anchors[:4])
+    # A third each and 0.3 each would be measured for the same answer.
+    np.testing.assert_allclose(anchor_points(3, np.zeros(3), np.ones(3), default=1 / 3)[4:], np.full((1, 3), 1 / 3))
     assert len(anchor_points(2, np.full(2, 0.2), np.full(2, 0.45))) == 1
 
 
@@ -72,6 +75,19 @@ def test_d_optimal_is_better_conditioned() -> None:
     low, high = np.zeros(3), np.ones(3)
     best, plain = (design(3, 14, low, high, seed=0, kind=kind).condition for kind in ("d-optimal", "sobol"))
     assert best < plain
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_i_optimal_leaves_less_uncertain_than_sobol(d: int) -> None:
+    low, high = np.full(d, -0.5), np.full(d, 1.5)
+    kernel = Kernel(np.full(d, 0.8), 1.0, 1e-5, 2.0)
+    places = np.random.default_rng(0).random((300, d))
+
+    def left(kind: str, seed: int) -> float:
+        X = design(d, 4 * d + 4, low, high, seed=seed, kind=kind).X
+        return float((Posterior(kernel, (X + 0.5) / 2.0).weights(places)[1] ** 2).mean())
+
+    assert all(left("i-optimal", seed) < 0.85 * left("sobol", seed) for seed in (1, 2, 3))
 
 
 def test_wrong_requests_are_refused() -> None:

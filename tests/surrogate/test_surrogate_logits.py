@@ -149,7 +149,7 @@ def test_the_marginal_likelihood_has_its_gradient() -> None:
     U = rng.random((9, 2))
     R = rng.normal(size=(9, 40))
     square, lines, G = (U[:, None] - U[None]) ** 2, 1 + (U - 0.3) @ (U - 0.3).T, R @ R.T / np.trace(R @ R.T)
-    theta = np.array([0.1, -0.4, 0.3, -5.0])
+    theta = np.array([0.1, -0.4, 0.3, -5.0, 0.6])
     _, gradient = _loss(theta, square, lines, G)
     numeric = approx_fprime(theta, lambda t: _loss(t, square, lines, G)[0], 1e-6)
     np.testing.assert_allclose(gradient, numeric, rtol=1e-3, atol=1e-4)
@@ -173,7 +173,7 @@ def test_leave_one_out_of_the_process_is_leaving_one_out() -> None:
 def test_learning_finds_the_length_scale_that_made_the_data() -> None:
     rng = np.random.default_rng(2)
     U = rng.random((40, 2))
-    truth = Kernel(np.array([0.4, 3.0]), 0.3, 1e-5)
+    truth = Kernel(np.array([0.4, 3.0]), 0.3, 1e-5, 2.0)
     K = truth.between(U, U) + 1e-5 * np.eye(40)
     R = np.linalg.cholesky(K) @ rng.normal(size=(40, 600))
     found = learn(U, R @ R.T)
