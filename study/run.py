@@ -24,6 +24,7 @@ from study.writing import sweep
 BASELINE = MethodChoice(name="task_arithmetic")  # its one-hot and zero points are the experts and the base themselves
 STREAK = 3
 BEAT = 2.0  # seconds between two signs of life inside a trial
+LOOK = 0.25  # seconds between two looks of a paused worker
 log = logging.getLogger(__name__)
 
 
@@ -128,11 +129,15 @@ class _Loop:
             waiting = [trial for trial in self.study.store.trials() if trial.state == "proposed"]
             if not waiting:
                 return
-            # What a person asked for goes first: somebody is waiting for it.
-            trial = next((one for one in waiting if one.origin == "asked"), waiting[0])
+            # What a person asked for goes first: somebody is waiting for it, even while the rest is paused.
+            asked = next((one for one in waiting if one.origin == "asked"), None)
+            paused = asked is None and self.study.store.progress().pause
             done = len([one for one in self.study.done() if one.origin != "baseline"])
-            self.study.store.say("measuring", done, max(budget, done + len(waiting)))
-            self._measure(trial)
+            self.study.store.say("paused" if paused else "measuring", done, max(budget, done + len(waiting)))
+            if paused:
+                time.sleep(LOOK)
+            else:
+                self._measure(asked or waiting[0])
 
     def _measure(self, trial: Trial) -> None:
         store = self.study.store

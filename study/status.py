@@ -39,6 +39,7 @@ def status(study: Study) -> dict[str, object]:
         "last_error": failed[-1].error if failed else progress.error,
         "worker": _worker(progress, running),
         "seconds_left": _left(progress, running, each),
+        "seconds_left_range": _range(progress, running, spent),
     }
 
 
@@ -62,8 +63,18 @@ def _worker(progress: Progress, running: bool) -> dict[str, object]:
         "method": progress.method,
         "heartbeat_age": age,
         "cancelling": running and progress.cancel,
+        "pausing": running and progress.pause,
         "error": progress.error,
     }
+
+
+def _range(progress: Progress, running: bool, spent: list[float]) -> list[float] | None:
+    """Seconds left if the rest were as quick as the quickest quarter so far, and as slow as the slowest quarter."""
+    if len(spent) < 3:
+        return None
+    quarter = statistics.quantiles(spent[-20:], n=4)
+    ends = [_left(progress, running, each) for each in (quarter[0], quarter[2])]
+    return None if ends[0] is None or ends[1] is None else [ends[0], ends[1]]
 
 
 def _left(progress: Progress, running: bool, each: float | None) -> float | None:

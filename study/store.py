@@ -12,7 +12,7 @@ from pathlib import Path
 
 from study.errors import StudyError
 from study.schema import explained, ready
-from study.trial import Measured, Progress, Trial
+from study.trial import CANCEL, PAUSE, Measured, Progress, Trial
 
 FILE = "trials.sqlite"
 
@@ -217,7 +217,10 @@ class Store:
                 "SELECT pid, phase, done, total, budget, method, heartbeat, started, cancel, error FROM worker"
             ).fetchone()
         pid, phase, done, total, budget, method, heartbeat, started, cancel, error = row
-        return Progress(pid, phase, done or 0, total or 0, budget or 0, method, heartbeat, started, bool(cancel), error)
+        asked = {"cancel": cancel == CANCEL, "pause": cancel == PAUSE}
+        return Progress(
+            pid, phase, done or 0, total or 0, budget or 0, method, heartbeat, started, **asked, error=error
+        )
 
     def begin(self, pid: int, method: str, budget: int) -> None:
         """A worker starts: forget what the last one said, and any old request to cancel."""
@@ -245,7 +248,12 @@ class Store:
     def request_cancel(self, wanted: bool = True) -> None:
         """Ask the worker to stop after the current batch (or take the request back)."""
         with self._connect() as db:
-            db.execute("UPDATE worker SET cancel = ?", (int(wanted),))
+            db.execute("UPDATE worker SET cancel = ?", (CANCEL if wanted else 0,))
+
+    def request_pause(self, wanted: bool = True) -> None:
+        """Ask the worker to wait after the current trial, with everything kept in memory (or to go on)."""
+        with self._connect() as db:
+            db.execute("UPDATE worker SET cancel = ? WHERE cancel <> ?", (PAUSE if wanted else 0, CANCEL))
 
     def revision(self) -> str:
         """A text that changes whenever a trial or measurement is added or changes state."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+CANCEL, PAUSE = 1, 2  # what a worker can be asked, in the store's column `cancel`
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -47,4 +49,5 @@ class Progress:
     heartbeat: float | None
     started: float | None
     cancel: bool
+    pause: bool
     error: str | None

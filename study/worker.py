@@ -69,7 +69,14 @@ def alive(folder: Path) -> bool:
     return False
 
 
-def start(folder: Path, trials: int | None = None, method: str | None = None, seed: int | None = None) -> int:
+def start(
+    folder: Path,
+    trials: int | None = None,
+    method: str | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    surrogate: str | None = None,
+) -> int:
     """Start a worker in a session of its own, so that it outlives the caller; its process id.
 
     With ``trials`` None it measures only what is proposed already. Output goes to `worker.log` in the folder.
@@ -78,6 +85,8 @@ def start(folder: Path, trials: int | None = None, method: str | None = None, se
     command += ["--trials", str(trials if trials is not None else 0)]
     command += ["--method", method] if method else []
     command += ["--seed", str(seed)] if seed is not None else []
+    command += ["--device", device] if device else []
+    command += ["--surrogate", surrogate] if surrogate else []
     return spawn(command, folder / LOG)
 
 

@@ -58,6 +58,8 @@ STATES = {
     "stalled": "no sign of life",
     "failed": "stopped with an error",
     "cancelled": "stopped",
+    "paused": "paused",
+    "interrupted": "interrupted",
     "done": "finished",
 }
 NO_STUDY = "No study is open. Start with the demo, or with your own models."
@@ -138,9 +140,10 @@ RUN_TITLE = "Trying out mixes"
 RUN_NEW = "Nothing has been measured yet. Start when you are ready; you can stop at any time and keep what is there."
 PHASES = {
     "starting": "Waking up the worker ...",
-    "loading": "Loading the models ...",
-    "samples": "Preparing the example pictures ...",
-    "directions": "Working out what each specialist changed ...",
+    "reading checkpoints": "Reading the models ...",
+    "loading the model": "Loading the models ...",
+    "preparing samples": "Preparing the examples ...",
+    "preparing the method": "Working out what each specialist changed ...",
     "measuring": "Blending and checking mixes ...",
     "finished": "Finished.",
     "cancelled": "Stopped. What was measured stays usable.",

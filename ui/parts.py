@@ -16,7 +16,7 @@ from ui import copy, jobs, state, words
 from ui.shell import path
 
 Json = dict[str, Any]
-COLOURS = {"running": "blue", "done": "green", "failed": "red", "stalled": "orange"}
+COLOURS = {"running": "blue", "done": "green", "failed": "red", "stalled": "orange", "interrupted": "orange"}
 
 
 def standing(study: Study) -> Json:
@@ -32,16 +32,18 @@ def stand(facts: Mapping[str, Any]) -> str:
     if told["stalled"]:
         return "stalled"
     if told["running"]:
-        return "running"
+        return "paused" if told["phase"] == "paused" else "running"
     if told["phase"] in ("failed", "cancelled"):
         return str(told["phase"])
+    if told["phase"] not in (None, "finished"):
+        return "interrupted"  # it ended without a word: killed, or the computer was switched off
     return "done" if facts["done"] else "new"
 
 
-def launch(study: Study, trials: int | None) -> None:
+def launch(study: Study, trials: int | None, device: str | None = None) -> None:
     """Start a worker, and remember that it is on its way: it needs some seconds before it shows itself."""
     since = time.time()
-    pid = worker.start(study.folder, trials)
+    pid = worker.start(study.folder, trials, device=device, surrogate=surrogate_of(study))
     state.remember("starting", (study.folder.name, pid, jobs.born(pid), since))
 
 
@@ -87,6 +89,12 @@ def go(name: str) -> None:
     """Move to another page, the study stays open."""
     key = state.current_key()
     st.switch_page(path(name), query_params={"study": key} if key else None)
+
+
+def surrogate_of(study: Study) -> str | None:
+    """The kind of prediction that a person chose for this study in this visit; None: the best by its own error."""
+    chosen = state.recall("surrogate", {}).get(study.folder.name)
+    return str(chosen) if chosen else None
 
 
 def exams(study: Study) -> int:

@@ -1,6 +1,7 @@
 """Two runs agree bit for bit, in one part or several; cancelled or failing, nothing is lost (kills: tests/faults)."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from study.demo import write_demo
 from study.observe import load_outputs
 from study.run import run
 from study.study import Study, open_study
-from study.worker import start, stop
+from study.worker import alive, start, stop
 
 
 def small_demo(folder: Path) -> Study:
@@ -95,4 +96,26 @@ def wait_for_trials(study: Study, count: int, seconds: float = 90) -> None:
     while not (study.folder / "trials.sqlite").exists() or len(study.done()) < count:
         if time.monotonic() > deadline:
             pytest.fail(f"{count} trials were not done within {seconds} s")
+        time.sleep(0.02)
+
+
+def test_a_paused_worker_waits_measures_what_is_asked_and_goes_on(tmp_path: Path) -> None:
+    study = small_demo(tmp_path / "study")
+    start(study.folder, 5, device="cpu")
+    waited(lambda: study.store.progress().phase is not None)
+    study.store.request_pause()
+    waited(lambda: study.store.progress().phase == "paused")
+    assert study.done() == []
+    asked = study.propose(study.method(), {expert.name: 0.123 for expert in study.experts}, "asked")
+    waited(lambda: study.store.trial(asked).state == "done")
+    assert len(study.done()) == 1 and alive(study.folder)
+    study.store.request_pause(False)
+    waited(lambda: study.store.progress().phase == "finished")
+    assert len(study.done()) == 6
+
+
+def waited(true: Callable[[], bool], patience: float = 120.0) -> None:
+    deadline = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from study.study import Study, open_study
 from tests.conftest import run_command
 from ui import copy
 from ui import copy_history as told
+from ui import copy_run as run_words
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,7 +52,7 @@ def visit(page: str, study: str | None = None, **query: str) -> AppTest:
 
 def texts(app: AppTest) -> str:
     parts: list[Any] = [*app.title, *app.markdown, *app.info, *app.error, *app.warning, *app.success, *app.caption]
-    return "\n".join(str(part.value) for part in parts)
+    return "\n".join(str(part.value) for part in parts).replace("\\", "")
 
 
 def test_home_is_empty_and_offers_two_doors(home: Path) -> None:
@@ -146,6 +148,41 @@ def test_run_cancelled_can_go_on(measured: Study) -> None:
     app = visit("run", "demo")
     assert copy.PHASES["cancelled"] in texts(app)
     assert copy.EXPLORE_BUTTON in [button.label for button in app.button]
+
+
+def test_run_interrupted_says_so_and_goes_on(measured: Study) -> None:
+    measured.store.begin(1, "task_arithmetic", 30)
+    measured.store.say("measuring", 12, 30)
+    app = visit("run", "demo")
+    assert not app.exception
+    assert run_words.INTERRUPTED.format(done=12) in texts(app)
+    assert copy.RESUME.format(done=12, total=30) in [button.label for button in app.button]
+
+
+def test_run_without_memory_offers_the_processor(measured: Study) -> None:
+    measured.store.begin(1, "task_arithmetic", 30)
+    measured.store.say("failed", 0, 0, "Memory ran out (CUDA out of memory).")
+    app = visit("run", "demo")
+    assert run_words.NO_MEMORY in texts(app)
+    assert run_words.ON_CPU in [button.label for button in app.button]
+
+
+def test_run_paused_and_stalled_have_their_buttons(measured: Study) -> None:
+    from study.worker import only_worker
+
+    measured.store.begin(1, "task_arithmetic", 30)
+    with only_worker(measured.folder):
+        measured.store.request_pause()
+        measured.store.say("paused", 12, 30)
+        app = visit("run", "demo")
+        assert not app.exception and run_words.PAUSED in texts(app)
+        app.button(key="go-on").click().run()
+        assert not measured.store.progress().pause
+        measured.store.say("measuring", 12, 30)
+        with sqlite3.connect(measured.folder / "trials.sqlite") as db:
+            db.execute("UPDATE worker SET heartbeat = heartbeat - 100")
+        app = visit("run", "demo")
+        assert "No sign of life" in texts(app) and app.button(key="restart").label == run_words.RESTART.format(n=13)
 
 
 def test_run_finished_shows_chart_table_and_the_way_on(measured: Study) -> None:
@@ -269,5 +306,5 @@ def test_torch_never_enters_the_browsers_process() -> None:
 
 
 def test_first_screens_are_free_of_jargon() -> None:
-    everything = [value for module in (copy, told) for name, value in vars(module).items() if name.isupper()]
+    everything = [value for module in (copy, told, run_words) for name, value in vars(module).items() if name.isupper()]
     assert not any(word in str(everything).lower() for word in ("pareto", "hypervolume", "surrogate", "coefficient"))

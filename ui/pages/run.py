@@ -7,70 +7,130 @@ from typing import Any
 import streamlit as st
 
 from study import library, worker
-from study.front import baselines, task_facts
 from study.study import Study
-from ui import copy, drafts, figures, jobs, parts, state, words
-from ui.payload import role_of
+from ui import copy, doctoring, drafts, jobs, parts, results, state, words
+from ui import copy_run as told
 
-GROUP = 3  # the chart is drawn anew every so many results: it should not flicker
+SHOWN = 4000  # characters of the log on the page; the rest is in the download
 
 
-def start(study: Study, trials: int) -> None:
+def start(study: Study, trials: int, device: str | None = None) -> None:
     """Start or go on; at once visible."""
-    parts.launch(study, trials)
+    parts.launch(study, trials, device)
     st.rerun()
 
 
-def choose_budget(study: Study, facts: dict[str, Any]) -> None:
-    """Nothing measured yet: how thorough, and go."""
+def choose_budget(study: Study) -> None:
+    """Nothing measured yet: how thorough, how long that takes, and go."""
     st.markdown(copy.RUN_NEW)
     budget = st.segmented_control(
         copy.BUDGET_LABEL, list(copy.BUDGETS), default=30, format_func=lambda n: copy.BUDGETS[n], required=True
     )
+    doctoring.estimate(study, int(budget or 30))
     if st.button(copy.START, type="primary", disabled=budget is None):
         start(study, int(budget or 30))
+    st.subheader(told.DOCTOR_TITLE)
+    doctoring.section(study, ask_first=True)
+    command(study, int(budget or 30))
+
+
+def command(study: Study, budget: int) -> None:
+    """What does the same without a browser."""
+    with st.expander(told.COMMAND):
+        st.code(
+            f"python -m study run {study.folder} --trials {budget}\npython -m study table {study.folder} trials.csv",
+            language="bash",
+        )
 
 
 def progress(study: Study, facts: dict[str, Any]) -> None:
-    """The bar, the phase and the time left."""
-    told = facts["worker"]
-    phase = copy.PHASES.get(told["phase"], copy.PHASES["starting"])
-    total = max(int(told["total"] or 0), int(told["budget"] or 0) * len(facts["methods"]), 1)
-    if told["phase"] == "measuring":
+    """The bar, the phase and the time left; pause and stop."""
+    now = facts["worker"]
+    total = max(int(now["total"] or 0), int(now["budget"] or 0) * len(facts["methods"]), 1)
+    text = copy.PHASES.get(now["phase"], copy.PHASES["starting"])
+    if now["phase"] in ("measuring", "paused"):
         text = copy.PROGRESS.format(done=facts["done"], total=total)
+        ends = facts["seconds_left_range"]
         if facts["seconds_left"] is not None:
-            text = f"{text} · {copy.TIME_LEFT.format(time=words.duration(facts['seconds_left']))}"
-        st.progress(min(1.0, facts["done"] / total), text=text)
-    else:
-        st.progress(min(1.0, facts["done"] / total), text=phase)
+            left = words.duration(facts["seconds_left"])
+            low, high = (words.duration(one) for one in ends) if ends else ("", "")
+            spread = ends is not None and low != high
+            said = told.LEFT.format(time=left, low=low, high=high) if spread else copy.TIME_LEFT.format(time=left)
+            text = f"{text} · {said}"
+    st.progress(min(1.0, facts["done"] / total), text=text)
+    if now["phase"] == "paused":
+        st.info(told.PAUSED)
+    buttons(study, facts)
+
+
+def buttons(study: Study, facts: dict[str, Any]) -> None:
+    """Pause, go on, stop (which asks first)."""
+    now = facts["worker"]
     with st.container(horizontal=True, vertical_alignment="center"):
-        if told["cancelling"]:
+        if now["cancelling"]:
             st.caption(copy.CANCELLING)
-        elif st.button(copy.CANCEL, key="cancel"):
-            study.store.request_cancel()
+            return
+        if now["pausing"]:
+            if st.button(told.GO_ON, key="go-on", type="primary"):
+                study.store.request_pause(False)
+                st.rerun(scope="fragment")
+            if now["phase"] != "paused":
+                st.caption(told.PAUSING)
+        elif now["phase"] == "measuring" and st.button(told.PAUSE, key="pause"):
+            study.store.request_pause()
             st.rerun(scope="fragment")
+        with st.popover(copy.CANCEL, key="stop"):
+            st.markdown(told.SURE.format(done=facts["done"]))
+            if st.button(told.STOP, key="cancel", type="primary"):
+                study.store.request_cancel()
+                st.rerun(scope="fragment")
         st.caption(copy.CLOSE_TAB)
+
+
+def stalled(study: Study, facts: dict[str, Any]) -> None:
+    """No sign of life: wait, or start anew where it stopped."""
+    st.warning(copy.STALLED.format(seconds=facts["worker"]["heartbeat_age"]))
+    number = facts["done"] + 1
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(told.RESTART.format(n=number), key="restart"):
+            study.store.request_cancel()
+            worker.stop(study.folder, patience=2.0)
+            parts.launch(study, int(facts["worker"]["budget"] or 0))
+            st.rerun()
+        st.caption(told.STALLED_HELP.format(n=number))
 
 
 def ended(study: Study, facts: dict[str, Any], now: str) -> None:
     """How the last run ended, and how to go on."""
-    budget = int(facts["worker"]["budget"] or 0)
-    total = budget * len(facts["methods"])
+    error = str(facts["last_error"] or jobs.last_line(study.folder / worker.LOG))
     if now == "failed":
-        st.error(copy.FAILED.format(error=facts["last_error"] or jobs.last_line(study.folder / worker.LOG)))
+        st.error(copy.FAILED.format(error=parts.plain(error)))
         if facts["done"]:
             st.caption(copy.FAILED_SAFE.format(done=facts["done"]))
         elif not parts.is_demo(study) and st.button(copy.CHANGE_DRAFT, type="primary"):
             change(study)
+    elif now == "interrupted":
+        st.warning(told.INTERRUPTED.format(done=facts["done"]))
     elif now == "cancelled":
         st.info(copy.PHASES["cancelled"])
     if facts["failed"]:
-        st.warning(copy.SOME_FAILED.format(n=facts["failed"], error=facts["last_error"]))
+        st.warning(copy.SOME_FAILED.format(n=facts["failed"], error=parts.plain(error)))
+    go_on(study, facts, "memory" in error.lower() and (now == "failed" or bool(facts["failed"])))
+
+
+def go_on(study: Study, facts: dict[str, Any], no_memory: bool) -> None:
+    """The buttons that continue a run, or make it longer."""
+    budget = int(facts["worker"]["budget"] or 0)
+    total = budget * len(facts["methods"])
+    if no_memory:
+        st.info(told.NO_MEMORY)
     with st.container(horizontal=True):
         if facts["done"] < total:
             label = copy.RESUME.format(done=facts["done"], total=total)
             if st.button(label, type="primary" if facts["done"] < parts.map_needs(study) else "secondary"):
                 start(study, budget)
+            if no_memory and st.button(told.ON_CPU):
+                start(study, budget, "cpu")
         elif st.button(copy.RUN_MORE.format(n=10)):
             start(study, max(facts["done"] // max(1, len(facts["methods"])), budget) + 10)
 
@@ -96,49 +156,6 @@ def to_the_map(study: Study, facts: dict[str, Any], running: bool) -> None:
             parts.go("explore")
 
 
-def chart(study: Study, facts: dict[str, Any]) -> None:
-    """The live chart and the table under it."""
-    lines = baselines(study)
-    trials = study.done()
-    if not trials:
-        return
-    tasks = task_facts(study)
-    rows: list[dict[str, Any]] = [
-        {
-            "number": trial.number,
-            "role": role_of(trial.id, lines),
-            "metrics": {name: one.value for name, one in trial.metrics.items()},
-        }
-        for trial in trials
-    ]
-    if len(tasks) > 1:
-        st.subheader(copy.LIVE_TITLE)
-        shown = rows if not facts["worker"]["running"] else rows[: max(GROUP, len(rows) - len(rows) % GROUP)]
-        names = {task["title"]: task for task in tasks}
-        x, y = tasks[0], tasks[1]
-        if len(tasks) > 2:
-            with st.container(horizontal=True):
-                x, y = names[axis("x", list(names), 0)], names[axis("y", list(names), 1)]
-        st.plotly_chart(
-            figures.live_figure(shown, x, y), key="live", alt=copy.LIVE_WORDS, config={"displayModeBar": False}
-        )
-        st.caption(copy.LIVE_WORDS)
-    with st.expander(copy.RESULTS_TITLE):
-        st.dataframe(
-            [
-                {"#": row["number"], **{t["title"]: words.score(row["metrics"][t["name"]], t["unit"]) for t in tasks}}
-                for row in reversed(rows)
-            ],
-            hide_index=True,
-        )
-
-
-def axis(which: str, names: list[str], default: int) -> str:
-    """Which task lies along an axis, where there are more than two."""
-    label = copy.EXPLORER["axis"][which]
-    return str(st.selectbox(label, names, index=default, key=f"axis-{which}", width=220))
-
-
 @st.fragment(run_every=1.0)
 def watch(key: str) -> None:
     """The part that lives while the worker works; hands over to the full page once, when it ends."""
@@ -150,13 +167,13 @@ def watch(key: str) -> None:
     if parts.starting(study):
         st.progress(0.0, text=copy.PHASES["starting"])
         return
-    if now not in ("running", "cancelling", "stalled"):
+    if now not in ("running", "cancelling", "stalled", "paused"):
         st.rerun()
     if now == "stalled":
-        st.warning(copy.STALLED.format(seconds=facts["worker"]["heartbeat_age"]))
+        stalled(study, facts)
     progress(study, facts)
     to_the_map(study, facts, running=True)
-    chart(study, facts)
+    results.chart(study, facts)
 
 
 @st.fragment(run_every=2.0)
@@ -175,14 +192,19 @@ state_now = parts.stand(known)
 if known["worker"]["running"] or parts.starting(current):
     watch(current.folder.name)
 elif state_now == "new":
-    choose_budget(current, known)
+    choose_budget(current)
 else:
     ended(current, known, state_now)
     to_the_map(current, known, running=False)
-    chart(current, known)
+    results.chart(current, known)
+    results.downloads(current)
+    command(current, int(known["worker"]["budget"] or 30))
 if not known["worker"]["running"]:
     lookout(current.folder.name)
 log_file = current.folder / worker.LOG
-if log_file.exists() and (state_now == "failed" or known["failed"]):
-    with st.expander(copy.SHOW_LOG):
-        st.code(log_file.read_text(encoding="utf-8", errors="replace")[-4000:], language=None)
+if log_file.exists() and log_file.stat().st_size:
+    with st.expander(told.LOG):
+        whole = log_file.read_text(encoding="utf-8", errors="replace")
+        st.code(whole[-SHOWN:], language=None)
+        name = f"{current.folder.name}.log"
+        st.download_button(told.LOG_DOWNLOAD, whole, name, "text/plain", on_click="ignore")

@@ -1,0 +1,37 @@
+"""The table of trials: every number comes back, and no cell is a formula."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from study.errors import StudyError
+from study.study import open_study
+from study.table import as_csv, table, write_table
+
+
+def test_every_number_comes_back(measured_demo: Path, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    study = open_study(measured_demo)
+    assert write_table(study, tmp_path / "t.csv") == write_table(study, tmp_path / "t.parquet") == 12
+    rows = table(study)
+    read = list(csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text())))
+    assert [float(row["digits"]) for row in read] == [row["digits"] for row in rows]
+    assert [float(row["c.signs"]) for row in read] == [row["c.signs"] for row in rows]
+    assert parquet.read_table(tmp_path / "t.parquet").to_pylist() == rows
+
+
+def test_no_cell_is_a_formula() -> None:
+    rows = [{"error": "=HYPERLINK(1)", "value": -1.5, "=name": "@x"}]
+    assert as_csv(rows) == "error,value,'=name\n'=HYPERLINK(1),-1.5,'@x\n"
+
+
+def test_other_endings_and_existing_files_are_refused(measured_demo: Path, tmp_path: Path) -> None:
+    study = open_study(measured_demo)
+    (tmp_path / "t.csv").write_text("mine")
+    for name in ("t.xlsx", "t.csv"):
+        with pytest.raises(StudyError):
+            write_table(study, tmp_path / name)
+    assert (tmp_path / "t.csv").read_text() == "mine"

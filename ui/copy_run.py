@@ -1,0 +1,43 @@
+"""Every text of the page Run and of what the doctor found."""
+
+PAUSE = "Pause"
+PAUSING = "Pausing after the current mix ..."
+PAUSED = (
+    "Paused. Everything stays in memory, so going on takes no time. Mixes that you ask to check are still measured."
+)
+GO_ON = "Go on"
+SURE = "Stop after the current mix? The {done} finished results stay usable, and you can go on later."
+STOP = "Stop"
+LEFT = "about {time} left ({low} to {high})"
+INTERRUPTED = (
+    "This run was interrupted: the program or the computer was stopped, or memory ran out. {done} results are safe."
+)
+STALLED_HELP = "Wait a little longer, or start again from mix {n}: no result is lost."
+RESTART = "Start again from mix {n}"
+NO_MEMORY = "Memory ran out. Close other programs and go on, or use the processor instead of the graphics card."
+ON_CPU = "Go on with the processor (slower)"
+LOG = "Log of the worker"
+LOG_DOWNLOAD = "Download the whole log"
+TABLE_CSV = "Download as CSV"
+TABLE_PARQUET = "Download as Parquet"
+COMMAND = "The same on the command line"
+ESTIMATE = "{n} mixes: about {time} ({low} to {high}), on what was measured on this computer."
+ESTIMATE_LONG = "That is a while. A quick look first shows whether it is worth it; you can add mixes later."
+ESTIMATE_NONE = "How long it takes is known once the models have been looked at."
+
+DOCTOR_TITLE = "Do the models belong together?"
+DOCTOR_RUNNING = "Looking at the models and the examples ..."
+DOCTOR_AGAIN = "Look again"
+DOCTOR_START = "Look at models and examples now"
+DOCTOR_LEAD = "Nothing is measured for this: every file is read once, and one small batch is timed."
+DOCTOR_FINE = "Everything fits together."
+DOCTOR_STOP = "Something must be mended before this study can run."
+DOCTOR_FAILED = "The look at the models did not finish: {error}"
+LEVELS = {"stop": "Must be mended", "warn": "Look at this first", "note": "Good to know"}
+ROOM = "Memory while it runs: {need} of {free} free. Disk: {disk} of {disk_free} free."
+OVERLAP_TITLE = "Overlap between the specialists"
+OVERLAP_WORDS = (
+    "0 means that two specialists changed different things, and mixing them costs little. Towards 1 they changed the "
+    "same things in the same way; below 0 they pull against each other."
+)
+DISTANCE = "{name}: changed by {share} of the starting model's size"
