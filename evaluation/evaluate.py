@@ -16,7 +16,8 @@ from evaluation.data.source import Source
 from evaluation.device import first_batch_size, picture_layout
 from evaluation.errors import Cancelled, EvaluationError
 from evaluation.metric import metric
-from evaluation.models.model import Head, Model, read_head
+from evaluation.models.head import Head, read_head
+from evaluation.models.model import Model
 from evaluation.samples import Drawn, preprocessed, recorded
 from evaluation.task import SPLITS, TEMPLATES, Measurement, Split, Task, TaskSpec
 
@@ -61,14 +62,15 @@ def make_head(spec: TaskSpec, classes: Sequence[str], source: Source, model: Mod
 
     Raises: EvaluationError when it has not one row per class, or not the model's width.
     """
-    if spec.head is not None:
-        head = read_head(spec.head, model.device)
+    path = spec.head or (spec.expert if model.headless else None)
+    if path is not None:
+        head = read_head(path, model.device).in_order(tuple(classes))
     else:
         head = model.head(classes, spec.templates or source.templates or TEMPLATES)
-    if tuple(head.weight.shape) != (len(classes), model.width):
+    if (len(head.weight), head.width) != (len(classes), model.width):
         raise EvaluationError(
-            f"The head of task '{spec.name}' has shape {tuple(head.weight.shape)}; {len(classes)} classes "
-            f"and model '{model.name}' need ({len(classes)}, {model.width}).",
+            f"The head of task '{spec.name}' has shape {(len(head.weight), head.width)}; {len(classes)} classes "
+            f"and model '{model.name}' need {(len(classes), model.width)}.",
         )
     return head
 

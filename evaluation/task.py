@@ -14,7 +14,7 @@ from evaluation.metric import Metric, metric
 
 if TYPE_CHECKING:
     from evaluation.data.source import Source
-    from evaluation.models.model import Head
+    from evaluation.models.head import Head
 
 SPLITS = ("calibration", "validation", "test")
 TEMPLATES = ("a photo of a {}.",)
@@ -27,8 +27,9 @@ class TaskSpec:
     samples: how many for "calibration" (methods that need data), "validation" (what a search sees) and "test"
     (what an export reports); a split left out has none. templates: prompts with {} for the class name; empty
     means the data's own, else "a photo of a {}.". classes: names instead of the data's own, in its order, or
-    its own names in another order. head: a safetensors file with weight (C, D) and maybe bias (C,), used
-    instead of prompts.
+    its own names in another order. head: a safetensors file with weight (C, D) and maybe bias (C,), or a checkpoint
+    with a classifier, used instead of prompts. expert: the checkpoint of the task's own expert, whose classifier is
+    the head where the model is a bare encoder and no head is given.
     Raises: EvaluationError naming the field.
     """
 
@@ -40,6 +41,7 @@ class TaskSpec:
     templates: tuple[str, ...] = ()
     classes: tuple[str, ...] | None = None
     head: Path | None = None
+    expert: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.name.strip():

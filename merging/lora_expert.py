@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from merging.heads import Headless, encoder_names
 from merging.lora import Adapter, is_adapter, open_adapter
 from merging.tensors import Tensors, open_tensors
 
@@ -54,5 +55,13 @@ def open_adapted(base: Path, adapter: Path) -> Adapted:
 
 
 def open_expert(base: Path, path: Path) -> Tensors:
-    """Open an expert of a base: a full checkpoint, or an adapter over the base."""
-    return open_adapted(base, path) if is_adapter(path) else open_tensors(path)
+    """Open an expert of a base: a full checkpoint, one with a head of its own, or an adapter over the base."""
+    if is_adapter(path):
+        return open_adapted(base, path)
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_tensors(base))
+        expert = stack.enter_context(open_tensors(path))
+        names = encoder_names(opened, expert)
+        if names is not None:
+            return Headless(opened, expert, names, stack.pop_all())
+    return open_tensors(path)

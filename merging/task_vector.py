@@ -11,6 +11,7 @@ from torch import Tensor
 
 from merging.checkpoint import Checkpoint
 from merging.errors import MergingError
+from merging.heads import Headless
 from merging.lora_expert import open_expert
 from merging.tensors import Tensors, open_tensors
 
@@ -55,7 +56,8 @@ class Layout:
 
 
 class TaskVectors:
-    """T experts against a base: `layout`, `names` (experts), `others` (int and bool tensors), `notes`.
+    """T experts against a base: `layout`, `names` (experts), `others` (int and bool tensors), `notes`, and `own_heads`,
+    the experts with a head that is not merged.
 
     Tensors are read one at a time; nothing the size of a model is held. Close it, or use a with block.
     """
@@ -71,6 +73,11 @@ class TaskVectors:
         self.layout = _layout(self._base)
         self.others = tuple(key for key in self._base.keys() if not _floating(self._base, key))
         self.notes = _notes(base, experts)
+        self.own_heads = tuple(
+            expert.name
+            for expert, one in zip(experts, opened[1:], strict=True)
+            if isinstance(one, Headless) and one.aside
+        )
 
     def base_tensor(self, name: str) -> Tensor:
         """Return one floating-point tensor of the base, float32."""

@@ -22,8 +22,9 @@ def card(
     hashes: Mapping[str, str],
 ) -> str:
     """The Markdown text of README.md, with the front matter that model hubs read."""
+    library = "open_clip" if any(name.startswith("open_clip") for name in hashes) else "transformers"
     parts = [
-        _front_matter(study, test),
+        _front_matter(study, test, library),
         f"# {_plain(study.settings.name)}\n",
         f"One model merged from {len(recipe.experts)} experts of one base with Mergescape "
         f"(method `{recipe.method}`). Merging needs no training.\n",
@@ -34,7 +35,7 @@ def card(
         "## Coefficients\n",
         "".join(f"- {_plain(name)}: {value:g}\n" for name, value in recipe.coefficients.items()),
         "\n## How to load it\n",
-        _loading(),
+        _loading(library),
         "## Rebuilding and checking\n",
         "`recipe.yaml` names the base and the experts by SHA-256 fingerprint, the method, its settings and the "
         "coefficients. `python -m study verify .` rebuilds the file, compares the bytes and measures again.\n\n",
@@ -46,7 +47,7 @@ def card(
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
-def _front_matter(study: Study, test: Mapping[str, Measured]) -> str:
+def _front_matter(study: Study, test: Mapping[str, Measured], library: str) -> str:
     results = [
         {
             "task": {"type": "image-classification"},
@@ -56,7 +57,7 @@ def _front_matter(study: Study, test: Mapping[str, Measured]) -> str:
         for task, one in zip(study.tasks, task_metrics(study), strict=True)
     ]
     matter = {
-        "library_name": "open_clip",
+        "library_name": library,
         "tags": ["merge", "mergescape"],
         "base_model_relation": "merge",
         "model-index": [{"name": study.settings.name, "results": results}],
@@ -102,14 +103,27 @@ def _paper(paper: Any) -> str:
     return ", ".join(part for part in (paper.authors, paper.title, str(paper.year), where) if part)
 
 
-def _loading() -> str:
-    return """```python
+def _loading(library: str) -> str:
+    return _OPEN_CLIP if library == "open_clip" else _TRANSFORMERS
+
+
+_OPEN_CLIP = """```python
 import open_clip
 from safetensors.torch import load_file
 
 model, preprocess = open_clip.create_model_from_pretrained("local-dir:.")  # this folder
 head = load_file("heads/TASK.safetensors")["weight"]
 logits = model.encode_image(preprocess(picture).unsqueeze(0), normalize=True) @ head.T
+```
+"""
+
+_TRANSFORMERS = """```python
+from evaluation.models.head import read_head  # of Mergescape; or read the few tensors yourself
+from transformers import AutoModel
+
+encoder = AutoModel.from_pretrained(".")  # this folder
+head = read_head(Path("heads/TASK.safetensors"), encoder.device)
+logits = head(features)  # the pooled output, or the first token where the kind has no pooler
 ```
 """
 

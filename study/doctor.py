@@ -47,7 +47,7 @@ def doctor(
     expected = costs.estimate(study, weights.parameters, looked, chosen)
     if whole and expected.memory_least_bytes < costs.MARGIN * expected.memory_free_bytes:
         say("loading the model", 0, 1)
-        looked = open_bound(study, chosen)
+        looked = open_bound(study, chosen, weights.own_heads)
     look_at_tasks(study, looked, say)
     expected = costs.estimate(study, weights.parameters, looked, chosen)
     costs.time_trial(study, expected, weights.parameters, looked, chosen)

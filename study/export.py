@@ -25,7 +25,6 @@ from study.study import Study
 from study.trial import Measured, Trial
 from study.worker import only_worker
 
-WEIGHTS = "open_clip_model.safetensors"
 RECIPE = "recipe.yaml"
 CARD = "README.md"
 FACTS = "mergescape.json"
@@ -88,8 +87,9 @@ def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None
         learned = measurer.directions(order.choice).path if method.needs else None
         recipe = new_recipe(base, experts, method, order.coefficients, draft, order.form, order.exact, learned)
         hashes = _companions(measurer, draft)
-    hashes[WEIGHTS] = merge(recipe, draft, draft / WEIGHTS)[WEIGHTS]
-    (draft / WEIGHTS).with_suffix(".recipe.yaml").replace(draft / RECIPE)
+        weights = measurer.model.weights_file
+    hashes[weights] = merge(recipe, draft, draft / weights)[weights]
+    (draft / weights).with_suffix(".recipe.yaml").replace(draft / RECIPE)
     (draft / CARD).write_text(card(study, recipe, test, trial.metrics, baselines(study), hashes), encoding="utf-8")
     facts = {
         "study": os.path.relpath(study.folder, out),
@@ -106,7 +106,7 @@ def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None
         "validation": facts["validation"],
         "recipe": str(out / RECIPE),
         "trial": trial.id,
-        "bytes": (draft / WEIGHTS).stat().st_size,
+        "bytes": (draft / weights).stat().st_size,
     }
 
 
@@ -124,10 +124,10 @@ def _companions(measurer: Measurer, draft: Path) -> dict[str, str]:
         (draft / name).write_bytes(content)
     for name, task in measurer.tasks.items():
         path = draft / HEADS / f"{task.spec.folder}.safetensors"
-        tensors = {"weight": task.head.weight.detach().to("cpu", torch.float32)}
-        if task.head.bias is not None:
-            tensors["bias"] = task.head.bias.detach().to("cpu", torch.float32)
+        tensors = {part: one.detach().to("cpu", torch.float32) for part, one in task.head.tensors().items()}
         facts = {"task": name, "classes": json.dumps(list(task.classes))}
+        if task.head.activation:
+            facts["activation"] = task.head.activation
         hashes[f"{HEADS}/{path.name}"] = write(path, tensors, facts)
     return hashes
 
@@ -143,6 +143,11 @@ def _enough_room(study: Study, out: Path) -> None:
             f"The export needs about {2 * size / 1e6:.0f} MB, {free / 1e6:.0f} MB are free at '{place}'.",
             "Choose a folder on another disk.",
         )
+
+
+def weights_of(hashes: Mapping[str, str]) -> str:
+    """The name of the merged checkpoint among the files of an export."""
+    return next(name for name in hashes if "/" not in name)
 
 
 def read_recipe(out: Path) -> Recipe:

@@ -108,7 +108,8 @@ class Measurer:
         self.vectors = self._stack.enter_context(merging.task_vectors(base, experts))
         say("loading the model", 0, 1)
         tokenizer = study.path(settings.base.tokenizer) if settings.base.tokenizer else None
-        self.model = open_model(model_name(study), tokenizer, self.device)
+        bare = bool(self.vectors.own_heads)
+        self.model = open_model(model_name(study), tokenizer, self.device, bare=bare)
         self.buffer = self.vectors.base().to(self.device)
         entries = [(entry.name, entry.shape, entry.offset) for entry in self.vectors.layout.entries]
         self.model.bind(entries, self.buffer, {name: self.vectors.other(name) for name in self.vectors.others})

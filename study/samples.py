@@ -12,7 +12,8 @@ FOLDER = "samples"
 
 
 def specs(study: Study) -> list[TaskSpec]:
-    """The tasks, with paths made absolute."""
+    """The tasks, with paths made absolute; the expert of a task's name is its own."""
+    own = {expert.name: study.path(expert.weights) for expert in study.experts}
     return [
         TaskSpec(
             name=task.name,
@@ -23,6 +24,7 @@ def specs(study: Study) -> list[TaskSpec]:
             templates=task.templates or (),
             classes=task.classes,
             head=study.path(task.head) if task.head else None,
+            expert=own.get(task.name),
         )
         for task in study.tasks
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from merging import merge
 from study.errors import StudyError
-from study.export import FACTS, HEADS, WEIGHTS, read_recipe
+from study.export import FACTS, HEADS, read_recipe, weights_of
 from study.front import shown
 from study.measure import Measurer
 from study.settings import MethodChoice
@@ -35,8 +35,9 @@ def verify(out: Path, study: Path | None = None, device: str | None = None) -> d
     found = {name: _sha256(out / name) for name in recorded}
     source = open_study(study or place)
     with tempfile.TemporaryDirectory() as folder:
-        again = merge(recipe, out, Path(folder) / WEIGHTS)[WEIGHTS]
-    identical = found == recorded and again == found[WEIGHTS]
+        weights = weights_of(recorded)
+        again = merge(recipe, out, Path(folder) / weights)[weights]
+    identical = found == recorded and again == found[weights]
     measured = _measure_again(
         source, recipe.method, dict(recipe.settings), recipe.coefficients, recipe.dtype, recipe.exact, device
     )

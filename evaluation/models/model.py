@@ -1,8 +1,6 @@
 """What every model offers to evaluation, and the frozen heads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -10,24 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evaluation.data.source import Sample
-from evaluation.errors import EvaluationError
+from evaluation.models.head import Head
 
 Entry = tuple[str, tuple[int, ...], int]
-
-
-@dataclass(frozen=True, eq=False)
-class Head:
-    """A task's own frozen classifier over shared features: logits = features @ weight.T + bias.
-
-    weight (C, D) and bias (C,) are float32 on the model's device.
-    """
-
-    weight: Tensor
-    bias: Tensor | None = None
-
-    def __call__(self, features: Tensor) -> Tensor:
-        """Logits (n, C) from features (n, D)."""
-        return nn.functional.linear(features, self.weight, self.bias)
 
 
 class Model(Protocol):
@@ -45,6 +28,16 @@ class Model(Protocol):
     @property
     def preprocessing(self) -> str:
         """Everything that shapes the inputs, in one line: inputs cached under another line are stale."""
+        ...
+
+    @property
+    def headless(self) -> bool:
+        """Whether it is a bare encoder: each task then needs a head of its own, from a file or from its expert."""
+        ...
+
+    @property
+    def weights_file(self) -> str:
+        """The name under which the model's own library looks for the weights in a folder."""
         ...
 
     def bind(self, entries: Sequence[Entry], buffer: Tensor, others: Mapping[str, Tensor]) -> None:
@@ -78,23 +71,3 @@ class Model(Protocol):
     def forward(self, inputs: Tensor, head: Head) -> Tensor:
         """Logits (n, C) float32 from inputs (n, ...) on `device`."""
         ...
-
-
-def read_head(path: Path, device: torch.device) -> Head:
-    """A head from a safetensors file with `weight` (C, D), and maybe `bias` (C,), as float32.
-
-    Raises: EvaluationError naming the file when it holds something else.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise EvaluationError(f"Head '{path}' cannot be read: {error}.") from None
-    weight, bias = tensors.get("weight"), tensors.get("bias")
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    fits = weight is not None and weight.ndim == 2 and (bias is None or bias.shape == weight.shape[:1])
-    if weight is None or not fits or not set(tensors) <= {"weight", "bias"}:
-        raise EvaluationError(f"Head '{path}' holds {shapes}.", "It needs weight (C, D), and may have bias (C,).")
-    return Head(weight.to(device, torch.float32), None if bias is None else bias.to(device, torch.float32))

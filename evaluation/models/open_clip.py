@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from evaluation.data.source import Sample
 from evaluation.errors import EvaluationError, nearest
 from evaluation.models.binding import bind
-from evaluation.models.model import Entry, Head
+from evaluation.models.head import Head
+from evaluation.models.model import Entry
 
 PROMPTS = 256
 CONFIG = "open_clip_config.json"
@@ -70,6 +71,9 @@ class OpenClip:
     def bind(self, entries: Sequence[Entry], buffer: Tensor, others: Mapping[str, Tensor]) -> None:
         """Make the network's tensors views of `buffer`; see `Model.bind`."""
         bind(self.name, self.module, entries, buffer, others)
+
+    headless = False
+    weights_file = "open_clip_model.safetensors"
 
     def idle(self, name: str) -> bool:
         """Everything outside the image tower; see `Model.idle`."""

@@ -18,6 +18,7 @@ def open_model(
     tokenizer: Path | None,
     device: torch.device,
     autocast: torch.dtype | None = None,
+    bare: bool = False,
 ) -> Model:
     """The network called `model`, with random weights until `bind`.
 
@@ -25,7 +26,8 @@ def open_model(
     open_clip_config.json, a Hugging Face folder (config.json), or a hub id ("owner/name", whose configs are
     fetched; nothing else is ever downloaded). tokenizer: a BPE file (open_clip) or folder (Hugging Face)
     instead of the model's own. autocast: torch.bfloat16 or
-    torch.float16 for the forward pass on CUDA; None keeps float32.
+    torch.float16 for the forward pass on CUDA; None keeps float32. bare: leave out a classifier that the network
+    has, because every task brings a head of its own.
     Raises: EvaluationError when the model or the tokenizer is not there.
     """
     if autocast is not None and (device.type != "cuda" or autocast not in (torch.bfloat16, torch.float16)):
@@ -35,7 +37,7 @@ def open_model(
         )
     path = _fetched(str(model)) if _is_hub_id(model) else Path(model)
     if (path / "config.json").is_file() and not (path / "open_clip_config.json").is_file():
-        return transformers_model(path, tokenizer, device, autocast)
+        return transformers_model(path, tokenizer, device, autocast, bare)
     return open_clip_model(path if path.is_dir() else model, tokenizer, device, autocast)
 
 

@@ -18,13 +18,16 @@ from torch import Tensor, nn
 from evaluation.data.source import Sample
 from evaluation.errors import EvaluationError
 from evaluation.models.binding import bind
-from evaluation.models.model import Entry, Head
+from evaluation.models.head import Head, is_head
+from evaluation.models.model import Entry
 
 PROMPTS = 256
 TOKENS = 128
 TEXT_SIDE = re.compile(r"(\w+\.)?(text_model|text_projection|logit_scale|logit_bias)\b")
 CARRIED = frozenset({".json", ".txt", ".model", ".jinja"})
 
+# Kinds whose classifiers read the first token itself, though their bare encoders may have a pooler.
+FIRST_TOKEN = frozenset("roberta xlm-roberta camembert distilbert electra deit vit".split())
 # pair: a picture and a text tower that share a space; image, text: one encoder, with or without a classifier.
 Kind = Literal["pair", "image", "text"]
 
@@ -79,10 +82,20 @@ class Transformers:
     def bind(self, entries: Sequence[Entry], buffer: Tensor, others: Mapping[str, Tensor]) -> None:
         """Make the network's tensors views of `buffer`; see `Model.bind`. Names of older releases are known."""
         own = set(self.module.state_dict())
+        if self.headless:
+            entries = [entry for entry in entries if entry[0] in own or not is_head(entry[0])]
+            others = {name: one for name, one in others.items() if name in own or not is_head(name)}
         if not {name for name, _, _ in entries} <= own:
             now = self._renamed({name: shape for name, shape, _ in entries})
             entries = [(now.get(name, name), shape, offset) for name, shape, offset in entries]
         bind(self.name, self.module, entries, buffer, others)
+
+    @property
+    def headless(self) -> bool:
+        """Whether it has neither a classifier nor a text tower to make one."""
+        return self._kind != "pair" and not self._whole
+
+    weights_file = "model.safetensors"
 
     def idle(self, name: str) -> bool:
         """A pair's text tower, text projection and scale, under names of any release; see `Model.idle`."""
@@ -122,7 +135,8 @@ class Transformers:
             return self._prompted(classes, templates)
         if not self._whole:
             raise EvaluationError(
-                f"Model '{self.name}' has no classifier.", "Give the task a head: a file with weight (C, D)."
+                f"Model '{self.name}' has no classifier.",
+                "Give the task a head: a file with weight (C, D), or a checkpoint with a classifier.",
             )
         labels = [str(each) for _, each in sorted(self._network.config.id2label.items())]
         if len(labels) != len(classes):
@@ -154,8 +168,15 @@ class Transformers:
         if self._kind == "image":
             answer = self._network(pixel_values=inputs)
         else:
+            if inputs.device.type == "cpu":
+                # Padding that the whole batch shares costs as much as words; elsewhere asking for it would wait.
+                inputs = inputs[:, :, : max(1, int(inputs[:, 1].sum(dim=1).max()))]
             answer = self._network(input_ids=inputs[:, 0], attention_mask=inputs[:, 1])
-        features: Tensor = answer.logits if self._whole else _tensor(answer)
+        if self._whole:
+            logits: Tensor = answer.logits
+            return logits
+        first = self._network.config.model_type in FIRST_TOKEN
+        features: Tensor = answer.last_hidden_state[:, 0] if first else _tensor(answer)
         return features
 
     def _prompted(self, classes: Sequence[str], templates: Sequence[str]) -> Head:
@@ -196,9 +217,10 @@ class Transformers:
 
 
 def transformers_model(
-    folder: Path, tokenizer: Path | None, device: torch.device, autocast: torch.dtype | None
+    folder: Path, tokenizer: Path | None, device: torch.device, autocast: torch.dtype | None, bare: bool = False
 ) -> Transformers:
-    """Build the network of a Hugging Face folder (config.json, and its processor or tokenizer files).
+    """Build the network of a Hugging Face folder (config.json, and its processor or tokenizer files); `bare`: without
+    the classifier that it may have, for tasks with heads of their own.
 
     Raises: EvaluationError when transformers is not installed, or the folder is not one it understands.
     """
@@ -214,7 +236,7 @@ def transformers_model(
     try:
         with _quiet():
             config = library.AutoConfig.from_pretrained(folder, local_files_only=True)
-            module = _build(config, device)
+            module = _build(config, device, bare)
             kind = _kind(module)
             picture = words = None
             if kind != "text":
@@ -229,10 +251,10 @@ def transformers_model(
     return Transformers(str(folder), module, kind, picture, words, device, autocast)
 
 
-def _build(config: Any, device: torch.device) -> nn.Module:
+def _build(config: Any, device: torch.device, bare: bool) -> nn.Module:
     import transformers
 
-    architecture = (config.architectures or [""])[0]
+    architecture = "" if bare else (config.architectures or [""])[0]
     builder: Any = transformers.AutoModel
     if architecture.endswith("ForImageClassification"):
         builder = transformers.AutoModelForImageClassification

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from merging import Tensors
+from merging.heads import HEADS, Headless
 from study.preflight.finding import Finding
 
 SAME_BASE = "Choose experts fine-tuned from the same base."
-HEADS = ("classifier", "score", "head", "heads", "fc", "lm_head", "qa_outputs", "pre_classifier", "cls")
 
 
 def misfits(name: str, base: Tensors, expert: Tensors) -> list[Finding]:
     """Every way in which the expert's tensors differ from the base's in name, shape or kind; dtypes as notes."""
     where = f"expert '{name}'"
+    if isinstance(expert, Headless):
+        return _aside(where, expert) + _dtypes(where, base, expert, set(base.keys()) - set(expert.kept))
     have, want = set(expert.keys()), set(base.keys())
     findings: list[Finding] = []
     lacking, extra = sorted(want - have), sorted(have - want)
@@ -27,6 +29,18 @@ def misfits(name: str, base: Tensors, expert: Tensors) -> list[Finding]:
         text = f"Tensor '{kinds[0]}' is {expert.dtype(kinds[0])}, the base has {base.dtype(kinds[0])}."
         findings.append(Finding("stop", "weights", where, text, "Give the checkpoint before it was quantised."))
     return findings + _dtypes(where, base, expert, have & want)
+
+
+def _aside(where: str, expert: Headless) -> list[Finding]:
+    findings = []
+    if expert.aside:
+        text = f"Its head ({_listed(list(expert.aside))}) is its task's own: it is not merged, but kept and exported."
+        findings.append(Finding("note", "weights", where, text))
+    floating = [key for key in expert.kept if expert.dtype(key).is_floating_point]
+    if floating:
+        text = f"It has no {_listed(floating)} of the base's size: the base's stay as they are."
+        findings.append(Finding("note", "weights", where, text))
+    return findings
 
 
 def _names_text(lacking: list[str], extra: list[str]) -> str:

@@ -36,12 +36,13 @@ class Looked:
     heads: dict[str, Any] = field(default_factory=dict)
 
 
-def open_bound(study: Study, device: torch.device) -> Looked:
+def open_bound(study: Study, device: torch.device, bare: bool) -> Looked:
     """The study's network with the base's weights in it, or why that cannot be."""
     looked = Looked()
     base = study.settings.base
     try:
-        model = open_model(model_name(study), study.path(base.tokenizer) if base.tokenizer else None, device)
+        tokenizer = study.path(base.tokenizer) if base.tokenizer else None
+        model = open_model(model_name(study), tokenizer, device, bare=bare)
         path = study.path(base.weights)
         with task_vectors(Checkpoint("base", path, ""), [Checkpoint("itself", path, "itself")]) as vectors:
             entries = [(entry.name, entry.shape, entry.offset) for entry in vectors.layout.entries]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import merging
 from merging import MergingError, Tensors
+from merging.heads import Headless
 from merging.lora_expert import open_expert
 from study.preflight.finding import Finding
 from study.preflight.misfit import misfits
@@ -34,6 +35,7 @@ class Weights:
     norm_ratio: dict[str, float] = field(default_factory=dict)
     cosines: dict[str, dict[str, float]] = field(default_factory=dict)
     parameters: int = 0
+    own_heads: bool = False
 
 
 @dataclass
@@ -63,6 +65,7 @@ def look_at_weights(study: Study, say: Callable[[str, int, int], None]) -> Weigh
             except MergingError as error:
                 found.findings.append(_refused(f"expert '{expert.name}'", error))
                 continue
+            found.own_heads |= isinstance(opened, Headless) and bool(opened.aside)
             wrong = misfits(expert.name, base, opened)
             found.findings += wrong
             if not any(one.level == "stop" for one in wrong):

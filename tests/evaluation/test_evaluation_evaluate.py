@@ -14,7 +14,7 @@ from evaluation.errors import Cancelled, EvaluationError
 from evaluation.evaluate import evaluate, load_task, resident_inputs
 from evaluation.metric import metric
 from evaluation.models.binding import bind
-from evaluation.models.model import Head
+from evaluation.models.head import Head
 from evaluation.task import TaskSpec
 
 CPU = torch.device("cpu")
@@ -30,6 +30,8 @@ class Linear:
         nn.init.normal_(self.module.weight, generator=torch.Generator().manual_seed(0))
         nn.init.zeros_(self.module.bias)
         self.room, self.error, self.sizes = room, error, []
+
+    headless = False
 
     def bind(self, entries, buffer, others):
         bind(self.name, self.module, entries, buffer, others)

@@ -14,7 +14,7 @@ from torch import nn
 
 from evaluation.errors import EvaluationError
 from evaluation.models.binding import bind
-from evaluation.models.model import read_head
+from evaluation.models.head import read_head
 from evaluation.models.opening import open_model
 
 CPU = torch.device("cpu")

@@ -1,0 +1,82 @@
+"""Heads that are a task's own: never merged, kept with their expert."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from torch import Tensor
+
+from merging.tensors import Tensors
+
+# First part of a tensor's name, below the encoder's prefix, in transformers, timm and torchvision.
+HEADS = frozenset(
+    "classifier score head heads fc lm_head qa_outputs pre_classifier cls classification_head head_dist".split()
+)
+
+
+def is_head(name: str) -> bool:
+    """Whether a tensor belongs to a classifier on top of an encoder.
+
+    >>> is_head("classifier.dense.weight"), is_head("encoder.layer.0.fc.weight")
+    (True, False)
+    """
+    return name.partition(".")[0] in HEADS
+
+
+class Headless(Tensors):
+    """An expert under the base's names: its encoder's tensors, and the base's own where it has none.
+
+    `aside` names the expert's head tensors, which are left out; `kept` the base's tensors that it lacks.
+    """
+
+    def __init__(self, base: Tensors, expert: Tensors, names: Mapping[str, str], stack: ExitStack) -> None:
+        keys = base.keys()
+        self._base, self._expert, self._names = base, expert, names
+        super().__init__(
+            expert.path,
+            {key: base.shape(key) for key in keys},
+            {key: expert.dtype(names[key]) if key in names else base.dtype(key) for key in keys},
+            lambda key: expert.get(names[key]) if key in names else base.get(key),
+            expert.metadata,
+            stack,
+        )
+        self.aside = tuple(sorted(set(expert.keys()) - set(names.values())))
+        self.kept = tuple(key for key in keys if key not in names)
+
+    def change_into(self, out: Tensor, key: str, base: Tensor) -> None:
+        """Write expert − base of one tensor into `out`; exactly zero where the expert has none of its own."""
+        if key in self._names:
+            super().change_into(out, key, base)
+        else:
+            out.zero_()
+
+
+def encoder_names(base: Tensors, expert: Tensors) -> dict[str, str] | None:
+    """Base name -> expert name where the expert is the base's encoder with another head, or under a prefix.
+
+    None when nothing needs translating, or the expert is something else. Names may differ by one prefix ("bert.",
+    "roberta.", "model."). What is left over must be heads, integers or, in the base, a pooler that the expert's kind
+    of model does not have.
+    """
+    have, want = set(expert.keys()), base.keys()
+    if have == set(want) and all(expert.shape(key) == base.shape(key) for key in want):
+        return None
+    for prefix in _prefixes(base, expert):
+        names = {key: prefix + key for key in want if prefix + key in have}
+        names = {key: own for key, own in names.items() if expert.shape(own) == base.shape(key)}
+        lacking = [key for key in want if key not in names]
+        extra = [key for key in have - set(names.values()) if expert.dtype(key).is_floating_point]
+        fits = all(is_head(key) or key.startswith("pooler.") or not _floating(base, key) for key in lacking)
+        if names and fits and all(is_head(key.removeprefix(prefix)) for key in extra):
+            return names
+    return None
+
+
+def _floating(tensors: Tensors, key: str) -> bool:
+    return tensors.dtype(key).is_floating_point
+
+
+def _prefixes(base: Tensors, expert: Tensors) -> list[str]:
+    """No prefix, and those that put some encoder tensor of the base under an expert's name."""
+    probes = [key for key in base.keys() if not is_head(key) and _floating(base, key)][:1]
+    found = {key.removesuffix(probe) for probe in probes for key in expert.keys() if key.endswith("." + probe)}
+    return ["", *sorted(found, key=len)]
