@@ -8,7 +8,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from evaluation.models.model import Head, Model
+from evaluation.models.head import Head
+from evaluation.models.model import Model
 
 Loss = Literal["entropy", "labels", "expert"]
 BLOCK = re.compile(r"(?:^|\.)(?:resblocks|layers|layer|blocks|block|h)\.\d+$")

@@ -15,7 +15,8 @@ from evaluation.data.opening import open_source
 from evaluation.errors import Cancelled
 from evaluation.evaluate import evaluate, load_task, resident_inputs
 from evaluation.gradients import Gradients
-from evaluation.models.model import Head, Model
+from evaluation.models.head import Head
+from evaluation.models.model import Model
 from evaluation.samples import recorded
 from evaluation.task import Task
 from evaluation.uses import Uses, plain_attention
