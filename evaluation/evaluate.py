@@ -174,7 +174,7 @@ def _forward(
                 if should_stop():
                     raise Cancelled
                 batch = inputs[start : start + size].to(device, non_blocking=True, memory_format=layout)
-                outputs[start : start + size] = model.forward(batch, head)
+                outputs[start : start + size] = model.forward(_trimmed(batch), head)
             return outputs.cpu().numpy()
     except torch.OutOfMemoryError:
         return None
@@ -183,6 +183,16 @@ def _forward(
         if "out of memory" in str(error) or "can't allocate memory" in str(error):
             return None
         raise
+
+
+def _trimmed(batch: Tensor) -> Tensor:
+    """Texts (n, 2, L) without the padding that the whole batch shares: it would cost as much as words.
+
+    Only on a CPU: elsewhere asking for the longest text would wait for the device.
+    """
+    if batch.is_floating_point() or batch.ndim != 3 or batch.device.type != "cpu":
+        return batch
+    return batch[:, :, : max(1, int(batch[:, 1].sum(dim=1).max()))]
 
 
 def classes_of(spec: TaskSpec, source: Source) -> tuple[tuple[str, ...], Sequence[int]]:

@@ -201,9 +201,9 @@ class Calibration:
 
 
 def _hash(head: Head) -> str:
-    found = hashlib.sha256(head.weight.detach().cpu().numpy().tobytes())
-    if head.bias is not None:
-        found.update(head.bias.detach().cpu().numpy().tobytes())
+    found = hashlib.sha256(head.activation.encode())
+    for tensor in head.tensors().values():
+        found.update(tensor.detach().cpu().numpy().tobytes())
     return found.hexdigest()
 
 

@@ -168,9 +168,6 @@ class Transformers:
         if self._kind == "image":
             answer = self._network(pixel_values=inputs)
         else:
-            if inputs.device.type == "cpu":
-                # Padding that the whole batch shares costs as much as words; elsewhere asking for it would wait.
-                inputs = inputs[:, :, : max(1, int(inputs[:, 1].sum(dim=1).max()))]
             answer = self._network(input_ids=inputs[:, 0], attention_mask=inputs[:, 1])
         if self._whole:
             logits: Tensor = answer.logits
