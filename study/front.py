@@ -16,6 +16,8 @@ from study.study import Study, open_study
 from study.trial import Measured, Trial
 from surrogate import Fitted, SurrogateError
 
+USUAL = 0.3  # the strength that Editing Models with Task Arithmetic (arXiv 2212.04089) recommends for every expert
+
 
 def methods_measured(study: Study) -> list[MethodChoice]:
     """The methods that have done trials, in the order of the study file, others after."""
@@ -205,10 +207,10 @@ def _measured(trial: Trial, on_front: bool, test: bool) -> dict[str, Any]:
 
 
 def baselines(study: Study) -> dict[str, Any]:
-    """What every plot shows beside the front: base, experts and their average, where they were measured."""
+    """What every plot shows beside the front: base, experts, average and all at 0.3, where they were measured."""
     d = len(study.experts)
     names = [expert.name for expert in study.experts]
-    wanted = {"base": tuple([0.0] * d), "average": tuple([round(1 / d, 4)] * d)}
+    wanted = {"base": tuple([0.0] * d), "average": tuple([round(1 / d, 4)] * d), "arithmetic": tuple([USUAL] * d)}
     wanted |= {f"expert:{name}": tuple(float(i == j) for j in range(d)) for i, name in enumerate(names)}
     found: dict[str, Any] = {}
     for trial in study.done("task_arithmetic"):

@@ -69,7 +69,7 @@ def look(study: Study, choice: MethodChoice, coefficients: Mapping[str, float], 
     said = {"mix": outputs.argmax(axis=-1)}
     for label, line in baselines(study).items():
         said[label] = load_outputs(study, line["trial"])[task].argmax(axis=-1)
-    return Look(task, _classes(study, task, source.classes), split.ids, targets[task], said, measured)
+    return Look(task, class_names(study, task, source.classes), split.ids, targets[task], said, measured)
 
 
 def _outputs(
@@ -86,7 +86,8 @@ def _outputs(
     return at[[one.name for one in study.tasks].index(task)][0], False
 
 
-def _classes(study: Study, task: str, own: tuple[str, ...]) -> tuple[str, ...]:
+def class_names(study: Study, task: str, own: tuple[str, ...]) -> tuple[str, ...]:
+    """What a task's answers are called: as the study says, else as its data does."""
     return find_task(study, task).classes or own
 
 

@@ -11,7 +11,10 @@ from typing import Any
 import streamlit as st
 
 FOLDER = Path(__file__).parent / "explorer"
-ORDER = ("maths", "words", "marks", "store", "map", "ladders", "rows", "panel", "main")
+ORDER = (
+    "maths", "pack", "samples", "fronts", "words", "marks", "svg", "store", "plane", "map", "pairs", "ladders", "rows",
+    "save", "stage", "panel", "gallery", "mixups", "compare", "tabs", "main",
+)  # fmt: skip
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
@@ -24,7 +27,8 @@ def script() -> str:
 
 
 def explorer(data: dict[str, Any], key: str, on_choice: Callable[[], None]) -> Any:
-    """Show the explorer. The result has .choice (what is chosen), .check and .use (pressed just now), .failure."""
+    """Show the explorer. The result has .choice (what is chosen), .failure, and what was asked for just now: .check,
+    .use, .turn (to another way of blending), .need (the large parts of the message)."""
     mount = st.components.v2.component(
         "mergescape_explorer",
         html='<div class="mx"></div>',
@@ -37,6 +41,8 @@ def explorer(data: dict[str, Any], key: str, on_choice: Callable[[], None]) -> A
         on_choice_change=on_choice,
         on_check_change=_nothing,
         on_use_change=_nothing,
+        on_turn_change=_nothing,
+        on_need_change=_nothing,
         on_failure_change=_nothing,
     )
 

@@ -11,6 +11,7 @@ CHECKED, PREDICTED, SPECIALIST, BASE, BEST = "#007A5A", "#0072B2", "#B87400", "#
 MARKS = {
     "base": ("starting model", "square", BASE),
     "average": ("plain average", "square-open", BASE),
+    "arithmetic": ("usual recipe, all at 0.3", "square-x-open", BASE),
     "specialist": ("specialist alone", "triangle-up", SPECIALIST),
     None: ("mix", "diamond", CHECKED),
 }

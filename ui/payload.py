@@ -9,16 +9,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ui.emulator import distil
+from ui.packing import packed_points
 
 Json = dict[str, Any]
 WIDTH = 1.6449  # standard errors between the middle and the 5 % or 95 % point of a normal distribution
+ROUGH = 2.0  # points: predictions that miss by less are good enough to choose by
 POINTS = {"fraction": (100.0, " %"), "%": (1.0, " %")}
 
 
 def explorer_payload(
-    front: Mapping[str, Any], bounds: tuple[float, float], titles: Mapping[str, str], method: str, text: Json
+    front: Mapping[str, Any],
+    bounds: tuple[float, float],
+    titles: Mapping[str, str],
+    method: str,
+    text: Json,
+    methods: Mapping[str, str] | None = None,
 ) -> Json:
-    """Points, facts and the distilled curve for one method. ``titles`` names the experts for the screen."""
+    """Points, facts and the distilled curve for one method. ``titles`` names the experts for the screen, ``methods``
+    the ways of blending; rows of the front that another method made become overlays.
+    """
     tasks = list(front["tasks"])
     names = [task["name"] for task in tasks]
     signs = [-1.0 if task["direction"] == "min" else 1.0 for task in tasks]
@@ -30,16 +39,58 @@ def explorer_payload(
     facts = [
         _task(task, sign, floor, base_lines, experts) for task, sign, floor in zip(tasks, signs, floors, strict=True)
     ]
+    for t, fact in enumerate(facts):
+        fact["n"] = next((row["n"][t] for row in checked), 0)
     low, high = bounds
+    shown = methods or {}
+    others = list(dict.fromkeys(row["method"] for row in [*front["measured"], *front["predicted"]]))
     return {
         "tasks": facts,
         "experts": [{"name": name, "title": titles.get(name, name), "low": low, "high": high} for name in experts],
+        "method": {"name": method, "title": shown.get(method, method)},
         "checked": checked,
-        "predicted": predicted,
+        "cloud": packed_points(predicted, len(experts), len(names)),
+        "others": [
+            _other(front, other, shown, experts, names, signs, base_lines) for other in others if other != method
+        ],
         "emulator": distil(predicted, facts, front.get("cloud", [])),
         "unit": "kept" if all(f["expert"] and f["sign"] > 0 for f in facts) else "score",
+        "noisy": noisy_tasks(facts, predicted or checked),
+        "rough": rough(front, facts),
         "text": text,
     }
+
+
+def _other(
+    front: Mapping[str, Any],
+    method: str,
+    titles: Mapping[str, str],
+    experts: Sequence[str],
+    names: Sequence[str],
+    signs: Sequence[float],
+    lines: Mapping[str, Any],
+) -> Json:
+    """Another way of blending: its mixes in the same form, baselines left out."""
+    fixed = {line["trial"] for line in lines.values()}
+    measured = [row for row in front["measured"] if row["method"] == method and row["trial"] not in fixed]
+    predicted = [_predicted(row, experts, names, signs) for row in front["predicted"] if row["method"] == method]
+    return {
+        "name": method,
+        "title": titles.get(method, method),
+        "cloud": packed_points(predicted, len(experts), len(names)),
+        "checked": [_measured(row, experts, names, signs) for row in measured],
+    }
+
+
+def rough(front: Mapping[str, Any], facts: Sequence[Mapping[str, Any]]) -> list[Json]:
+    """Tasks on which the predictions missed the measured mixes by more than twice the noise: [{"task", "miss"}]."""
+    missed = front.get("surrogate", {}).get("loo_rmse", {})
+    found = []
+    for t, fact in enumerate(facts):
+        miss = float(missed.get(fact["name"], 0.0))
+        if miss > max(4 * fact["floor"], ROUGH / fact["scale"]):
+            found.append({"task": t, "miss": round(miss, 5)})
+    return found
 
 
 def _floors(front: Mapping[str, Any], names: Sequence[str]) -> list[float]:
@@ -72,11 +123,13 @@ def _task(task: Mapping[str, Any], sign: float, floor: float, lines: Mapping[str
         "expert": best,
         "base": values.get("base"),
         "average": values.get("average"),
+        "arithmetic": values.get("arithmetic"),
+        "counted": task.get("metric") == "accuracy",
     }
 
 
 def role_of(trial: str, lines: Mapping[str, Any]) -> str | None:
-    """ "base", "average" or "specialist" where a trial is one of the lines that every plot shows."""
+    """ "base", "average", "arithmetic" or "specialist" where a trial is one of the lines that every plot shows."""
     label = next((label for label, line in lines.items() if line["trial"] == trial), None)
     return "specialist" if label and label.startswith("expert:") else label
 
@@ -103,7 +156,8 @@ def _checked(
         rows.append({**extra, "role": "specialist" if label.startswith("expert:") else label, "only": "shown"})
     labels = {line["trial"]: label for label, line in lines.items()}
     for row in rows:
-        row["title"] = role_title(labels.get(row["id"]), titles)
+        row["label"] = labels.get(row["id"])
+        row["title"] = role_title(row["label"], titles)
     return rows
 
 
@@ -114,7 +168,9 @@ def role_title(label: str | None, titles: Mapping[str, str]) -> str:
     if label.startswith("expert:"):
         expert = label.removeprefix("expert:")
         return f"{titles.get(expert, expert)} specialist alone"
-    return {"base": "starting model", "average": "plain average"}.get(label, label)
+    return {"base": "starting model", "average": "plain average", "arithmetic": "usual recipe, all at 0.3"}.get(
+        label, label
+    )
 
 
 def _measured(row: Mapping[str, Any], experts: Sequence[str], names: Sequence[str], signs: Sequence[float]) -> Json:
@@ -149,11 +205,10 @@ def exact_point(point: Mapping[str, Any], payload: Mapping[str, Any]) -> Json:
     return _predicted(point, [expert["name"] for expert in payload["experts"]], names, signs)
 
 
-def noisy_tasks(payload: Mapping[str, Any]) -> list[str]:
+def noisy_tasks(facts: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Titles of tasks whose whole range on the map is smaller than their noise floor."""
-    rows = payload["predicted"] or payload["checked"]
     found = []
-    for t, task in enumerate(payload["tasks"]):
+    for t, task in enumerate(facts):
         values = [row["m"][t] for row in rows]
         if len(values) > 1 and max(values) - min(values) < task["floor"]:
             found.append(task["title"])

@@ -6,18 +6,23 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from study import library
+from study.catalogue import catalogue
 from study.errors import StudyError
-from study.front import front
+from study.flips import flips
+from study.front import front, methods_measured
 from study.study import Study
 from ui import copy
 from ui.link import parse_choice, write_choice
 from ui.payload import explorer_payload
+from ui.pictures import packed_flips
 
 Json = dict[str, Any]
 POINTS = 500  # predicted mixes on the map; every move in the browser is a pass over all of them
+OVERLAY = 120  # of every other way of blending
 
 
 def current_key() -> str | None:
@@ -80,29 +85,61 @@ def forget(name: str) -> Any:
 
 
 @st.cache_data(max_entries=24, show_spinner=False)
-def _front(key: str, revision: str, points: int, method: str | None) -> Json:
+def _front(key: str, revision: str, points: int, method: str | None, surrogate: str | None) -> Json:
     study = library.find(key)
-    return front(study, points=points, method=method)
+    return front(study, surrogate, points=points, method=method)
 
 
-def front_of(study: Study, revision: str | None = None, points: int = POINTS, method: str | None = None) -> Json:
+def front_of(
+    study: Study,
+    revision: str | None = None,
+    points: int = POINTS,
+    method: str | None = None,
+    surrogate: str | None = None,
+) -> Json:
     """The study's front, computed once per revision.
 
     Raises:
         StudyError: there are no done trials.
     """
-    return _front(study.folder.name, revision or study.store.revision(), points, method)
+    return _front(study.folder.name, revision or study.store.revision(), points, method, surrogate)
 
 
-def payload_of(study: Study, revision: str, method: str) -> Json:
+def payload_of(study: Study, revision: str, method: str, surrogate: str | None = None) -> Json:
     """The explorer's message for a revision; the same bytes every time, so that it is sent once."""
     choice = study.method(method)
     titles = {expert.name: expert.title or expert.name for expert in study.experts}
-    value = explorer_payload(
-        front_of(study, revision, method=method), study.bounds(choice), titles, method, copy.EXPLORER
-    )
-    mark = hashlib.sha256(f"{study.folder}|{revision}|{method}".encode()).hexdigest()[:16]
+    found = front_of(study, revision, method=method, surrogate=surrogate)
+    listed = [one.name for one in methods_measured(study)]
+    shown = method_titles() if len(listed) > 1 else {}
+    for other in (name for name in listed if name != method):
+        theirs = front_of(study, revision, points=OVERLAY, method=other)
+        found = {**found, **{part: [*found[part], *theirs[part]] for part in ("measured", "predicted")}}
+    value = explorer_payload(found, study.bounds(choice), titles, method, copy.EXPLORER, shown)
+    mark = hashlib.sha256(f"{study.folder}|{revision}|{method}|{surrogate}".encode()).hexdigest()[:16]
     return {**value, "rev": mark, "study": study.folder.name}
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _samples(key: str, revision: str, method: str) -> Json:
+    study = library.find(key)
+    found = _front(key, revision, POINTS, method, None)
+    names = [expert.name for expert in study.experts]
+    at = np.array([[point["coefficients"][name] for name in names] for point in found["predicted"]])
+    try:
+        return packed_flips(study, flips(study, study.method(method), at.reshape(-1, len(names))), len(names))
+    except (ValueError, OSError) as error:  # too few mixes, no answers to show, data that has moved
+        return {"problem": str(error), "tasks": [], "degree": 1}
+
+
+def samples_of(study: Study, revision: str, method: str) -> Json:
+    """What the explorer needs to show single samples; {"problem": why not} where it cannot."""
+    return _samples(study.folder.name, revision, method)
+
+
+def method_titles() -> dict[str, str]:
+    """What the ways of blending are called on the screen."""
+    return {one["name"]: one["title"] for one in catalogue()}
 
 
 def opening(study: Study, payload: Mapping[str, Any]) -> Json:

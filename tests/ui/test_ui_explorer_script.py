@@ -10,6 +10,7 @@ import pytest
 from ui.component import FOLDER, ORDER, script
 
 HERE = Path(__file__).parent
+SVG = "http://www.w3.org/2000/svg"  # the name of a kind of document, no address that is asked
 
 
 @pytest.mark.skipif(
@@ -17,7 +18,10 @@ HERE = Path(__file__).parent
 )
 def test_arithmetic_under_node() -> None:
     done = subprocess.run(
-        ["node", "--test", str(HERE / "explorer" / "maths.test.mjs")], capture_output=True, text=True, timeout=60
+        ["node", "--test", *map(str, sorted((HERE / "explorer").glob("*.test.mjs")))],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stdout[-4000:]
 
@@ -35,7 +39,7 @@ def test_names_from_outside_never_become_markup() -> None:
     for path in FOLDER.glob("*.js"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text), path.name
-        assert "http" not in text, path.name
+        assert "http" not in text.replace(SVG, ""), path.name
 
 
 def test_every_text_that_the_script_asks_for_exists() -> None:

@@ -1,5 +1,6 @@
 """From the study's front to the explorer's message; made-up fronts with numbers one can check by eye."""
 
+import base64
 import json
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from ui.emulator import distil, features
+from ui.packing import packed_points
 from ui.payload import exact_point, explorer_payload, noisy_tasks, role_of
 
 
@@ -55,6 +57,13 @@ def made_front(direction: str = "max") -> dict[str, Any]:
     }
 
 
+def unpacked(cloud: dict[str, Any], name: str) -> Any:
+    """The numbers as the browser reads them."""
+    low, high = (np.array(end) for end in cloud["scales"]["c" if name == "c" else "m"])
+    steps = np.frombuffer(base64.b64decode(cloud[name]), "<u2").reshape(cloud["n"], len(low))
+    return low + steps / 65535 * (high - low)
+
+
 def made_payload(direction: str = "max", method: str = "ta") -> dict[str, Any]:
     return explorer_payload(made_front(direction), (0.0, 1.0), {"a": "Expert A"}, method, {"and": "and"})
 
@@ -64,7 +73,8 @@ def test_only_the_chosen_method_and_its_baselines_by_role() -> None:
     assert [row["id"] for row in payload["checked"]] == ["t1", "t2"]
     assert [row["role"] for row in payload["checked"]] == ["specialist", "average"]
     assert payload["checked"][0]["title"] == "Expert A specialist alone"
-    assert len(payload["predicted"]) == 1
+    assert [row["label"] for row in payload["checked"]] == ["expert:a", "average"]
+    assert payload["cloud"]["n"] == 1
     assert payload["tasks"][0]["expert"] == 0.9 and payload["tasks"][0]["average"] == 0.8
     assert payload["tasks"][0]["floor"] == pytest.approx(0.01)
 
@@ -78,7 +88,8 @@ def test_another_methods_baselines_are_shown_without_strengths() -> None:
 
 def test_a_metric_that_is_better_when_small_is_turned_round() -> None:
     payload = made_payload("min")
-    task, row = payload["tasks"][0], payload["predicted"][0]
+    task = payload["tasks"][0]
+    row = {name: unpacked(payload["cloud"], name)[0] for name in ("m", "lo", "hi")}
     assert task["sign"] == -1 and payload["unit"] == "score"
     assert row["m"][0] == pytest.approx(-0.84)
     assert row["lo"][0] == pytest.approx(-0.86) and row["hi"][0] == pytest.approx(-0.83)
@@ -101,10 +112,36 @@ def test_roles() -> None:
 
 
 def test_a_task_that_noise_dominates_is_named() -> None:
-    payload = made_payload()
-    assert noisy_tasks(payload) == []
-    payload["predicted"] = [{"m": [0.8, 0.1 * k]} for k in range(4)]
-    assert noisy_tasks(payload) == ["A"]
+    facts = made_payload()["tasks"]
+    assert noisy_tasks(facts, [{"m": [0.8 + 0.1 * k, 0.1 * k]} for k in range(4)]) == []
+    assert noisy_tasks(facts, [{"m": [0.8, 0.1 * k]} for k in range(4)]) == ["A"]
+
+
+def test_other_methods_are_overlays_without_the_fixed_mixes() -> None:
+    front = made_front()
+    found = explorer_payload(front, (0.0, 1.0), {}, "ta", {}, {"ta": "Task arithmetic", "ties": "TIES"})
+    assert found["method"]["title"] == "Task arithmetic"
+    (other,) = found["others"]
+    assert other["title"] == "TIES" and other["cloud"]["n"] == 1
+    assert [row["id"] for row in other["checked"]] == ["t3"]
+    (other,) = explorer_payload(front, (0.0, 1.0), {}, "ties", {})["others"]
+    assert other["checked"] == []  # t1 and t2 are the fixed marks, shown once
+
+
+def test_predictions_that_miss_by_more_than_the_noise_are_called_rough() -> None:
+    front = {**made_front(), "surrogate": {"loo_rmse": {"a": 0.05, "b": 0.03}}}
+    assert [row["task"] for row in explorer_payload(front, (0.0, 1.0), {}, "ta", {})["rough"]] == [0]
+
+
+def test_packed_points_keep_four_digits() -> None:
+    rng = np.random.default_rng(0)
+    rows = [{"c": rng.uniform(0, 3, 2), "m": m, "lo": m - 0.01, "hi": m + 0.01} for m in rng.normal(size=(50, 3))]
+    cloud = packed_points(rows, 2, 3)
+    for name in ("c", "m", "lo", "hi"):
+        assert np.allclose(unpacked(cloud, name), [row[name] for row in rows], atol=1e-4)
+    flat = packed_points([{"c": [0.5], "m": [1.0], "lo": [1.0], "hi": [1.0]}] * 2, 1, 1)
+    assert np.array_equal(unpacked(flat, "m"), [[1.0], [1.0]])
+    assert packed_points([], 2, 3) == {"n": 0, "d": 2, "T": 3}
 
 
 def test_the_distilled_curve_recovers_a_quadratic() -> None:

@@ -1,18 +1,12 @@
 // Ladders (parallel coordinates): one upright axis per task; every mix is a line. Dragging on an axis sets its minimum.
-import { circle, diamond, hatch, palette, prepare } from "./marks.js";
+import { circle, DASHES, diamond, haloed, hatch, mark } from "./marks.js";
 import { number, shown, stored } from "./words.js";
 
 const EDGE = { side: 54, top: 34, bottom: 22 };
 const MOST = 600;
 
 export class Ladders {
-  constructor(canvas) {
-    this.canvas = canvas;
-  }
-
-  frame(store) {
-    const width = this.canvas.clientWidth;
-    const height = this.canvas.clientHeight;
+  frame({ width, height }, store) {
     const T = store.tasks.length;
     const { unit } = store.state;
     const axes = store.tasks.map((task, t) => {
@@ -26,23 +20,23 @@ export class Ladders {
       const span = ends[1] - ends[0] || 1;
       const from = height - EDGE.bottom;
       const to = EDGE.top;
+      const [zero, one] = [shown(0, task, unit), shown(1, task, unit)];
+      const [start, slope] = [from + ((zero - ends[0]) / span) * (to - from), ((one - zero) / span) * (to - from)];
       return {
         x: EDGE.side + (t * (width - 2 * EDGE.side)) / Math.max(1, T - 1),
         low,
         high,
-        at: (v) => from + ((shown(v, task, unit) - ends[0]) / span) * (to - from),
+        at: (v) => start + v * slope,
         value: (y) => stored(ends[0] + ((y - from) / (to - from)) * span, task, unit),
       };
     });
     return { width, height, axes };
   }
 
-  draw(store) {
-    if (this.canvas.clientWidth < 40) return;
-    const f = this.frame(store);
-    this.last = f;
-    const colours = palette(this.canvas);
-    const context = prepare(this.canvas, f.width, f.height);
+  draw(store, surface) {
+    const f = this.frame(surface, store);
+    if (surface.ratio) this.last = f;
+    const { context, colours } = surface;
     const { cloud, found } = store;
     const stride = Math.max(1, Math.ceil(cloud.n / MOST));
     for (let pass = 0; pass < 2; pass += 1) {
@@ -52,17 +46,24 @@ export class Ladders {
       context.beginPath();
       for (let i = 0; i < cloud.n; i += stride) {
         if ((found.broken[i] === 0) !== (pass === 1)) continue;
-        f.axes.forEach((axis, t) => {
-          const y = axis.at(cloud.m[i * cloud.T + t]);
-          if (t) context.lineTo(axis.x, y);
-          else context.moveTo(axis.x, y);
-        });
+        for (let t = 0; t < f.axes.length; t += 1) {
+          const { x, at } = f.axes[t];
+          const y = at(cloud.m[i * cloud.T + t]);
+          if (t) context.lineTo(x, y);
+          else context.moveTo(x, y);
+        }
       }
       context.stroke();
     }
     context.globalAlpha = 1;
     this.axes(context, f, store, colours);
+    this.fixed(context, f, store, colours);
     this.pick(context, f, store, colours);
+  }
+
+  /** The fixed mixes beside every axis, as on the map. */
+  fixed(context, f, store, colours) {
+    store.lines.forEach((p) => f.axes.forEach((axis, t) => mark(context, axis.x - 12, axis.at(p.m[t]), p.role, colours, 4.5)));
   }
 
   axes(context, f, store, colours) {
@@ -81,7 +82,7 @@ export class Ladders {
       context.fillStyle = colours.text;
       context.textAlign = "center";
       context.font = `600 13px ${colours.font}`;
-      context.fillText(task.title, axis.x, 14);
+      context.fillText(task.title, axis.x, 14, (f.width / f.axes.length) * 0.98);
       context.font = `12px ${colours.font}`;
       context.fillText(number(axis.high, task, unit), axis.x, EDGE.top - 5);
       context.fillText(number(axis.low, task, unit), axis.x, bottom + 15);
@@ -106,8 +107,15 @@ export class Ladders {
       context.stroke();
       context.setLineDash([]);
     };
-    tray.forEach((p) => line(p.m, colours.text, 1.25, [4, 3]));
+    tray.forEach((p, k) => {
+      line(p.m, colours.text, 1.25, DASHES[k % 3]);
+      context.font = `700 12px ${colours.font}`;
+      context.textAlign = "right";
+      haloed(context, "ABCD"[k], f.axes[0].x - 22, f.axes[0].at(p.m[0]) + 4, colours.text, colours);
+    });
+    if (this.hover) line(this.hover.m, colours.pick, 1.5, [4, 3]);
     if (!pick) return;
+    if (store.look.draw) line(store.look.draw, colours.pick, 1.25, [2, 3]);
     line(pick.m, colours.pick, 3, []);
     f.axes.forEach((axis, t) => {
       context.strokeStyle = colours.pick;
@@ -120,15 +128,9 @@ export class Ladders {
       if (pick.kind === "checked") diamond(context, axis.x, y, 7, colours.pick, colours.background);
       else circle(context, axis.x, y, 6, colours.pick, { fill: colours.background, width: 2.5 });
       context.font = `700 13px ${colours.font}`;
-      const text = number(pick.m[t], store.tasks[t], unit);
       const right = t < f.axes.length - 1;
       context.textAlign = right ? "left" : "right";
-      const x = axis.x + (right ? 13 : -13);
-      context.lineWidth = 4;
-      context.strokeStyle = colours.background;
-      context.strokeText(text, x, y + 4);
-      context.fillStyle = colours.pick;
-      context.fillText(text, x, y + 4);
+      haloed(context, number(pick.m[t], store.tasks[t], unit), axis.x + (right ? 13 : -22), y + 4, colours.pick, colours);
     });
   }
 

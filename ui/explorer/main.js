@@ -1,22 +1,35 @@
 // The component: builds the page once, redraws on every change, tells Python when the hand rests.
-import { Ladders } from "./ladders.js";
-import { palette } from "./marks.js";
-import { ScatterMap } from "./map.js";
-import { drawChips, drawHistory, drawLimits, drawStatus, drawTable, drawTray, drawUnits, drawWhy, drawWords, Strengths } from "./panel.js";
+import { palette, sizes } from "./marks.js";
+import { drawChips, drawHistory, drawLimits, drawStatus, drawUnits, drawWhy, drawWords, makeKeys, Strengths } from "./panel.js";
 import { button, make, TaskRow } from "./rows.js";
+import { Stage } from "./stage.js";
 import { Store } from "./store.js";
-import { fill } from "./words.js";
+import { Tabs } from "./tabs.js";
+import { TWENTY } from "./fronts.js";
 
 const REST = 200;
 const SAY = 500;
+const WOBBLE = 400;
+const DRAWS = 20;
 const apps = new WeakMap();
+const heavy = new Map(); // messages by revision: Python sends the large parts once
+
+/** The message with its large parts, or null where they are not here (yet). */
+function complete(data) {
+  if (data.cloud) {
+    if (heavy.size > 3) heavy.delete(heavy.keys().next().value);
+    heavy.set(data.rev, { ...heavy.get(data.rev), ...data });
+  } else if (data.samples && heavy.has(data.rev)) heavy.get(data.rev).samples = data.samples;
+  const kept = heavy.get(data.rev);
+  return kept ? { ...kept, ...data } : null;
+}
 
 class Explorer {
-  constructor(component) {
+  constructor(component, data) {
     this.root = component.parentElement.querySelector(".mx") ?? component.parentElement.appendChild(make("div", "mx"));
     this.connect(component);
-    this.store = new Store(component.data);
-    this.shape = this.shapeOf(component.data);
+    this.store = new Store(data);
+    this.shape = this.shapeOf(data);
     this.build();
     this.watch();
     this.schedule();
@@ -29,17 +42,18 @@ class Explorer {
   }
 
   shapeOf(data) {
-    return JSON.stringify([data.study, data.tasks.map((t) => t.name), data.experts.map((e) => e.name)]);
+    return JSON.stringify([data.study, data.method.name, data.tasks.map((t) => t.name), data.experts.map((e) => e.name), data.others.map((o) => o.name)]);
   }
 
-  update(component) {
+  update(component, data) {
     this.connect(component);
-    if (this.shapeOf(component.data) !== this.shape) {
-      this.store = new Store(component.data);
-      this.shape = this.shapeOf(component.data);
+    if (this.shapeOf(data) !== this.shape) {
+      this.store = new Store(data);
+      this.shape = this.shapeOf(data);
       this.build();
-    } else this.store.load(component.data);
+    } else this.store.load(data);
     this.schedule();
+    this.tell();
   }
 
   build() {
@@ -47,15 +61,12 @@ class Explorer {
     const { text } = store.data;
     store.listeners = [(settled) => this.changed(settled)];
     const part = (tag, name) => make(tag, name);
-    this.parts = {
-      chips: part("div", "chips"), why: part("p", "why"), units: part("div", "units"), history: part("div", "history"),
-      limits: part("div", "limits"), status: part("span", "status"), words: part("p", "words"), tray: part("div", "tray"), table: part("details", "table"),
-    };
+    this.parts = { chips: part("div", "chips"), why: part("p", "why"), units: part("div", "units"), history: part("div", "history"), limits: part("div", "limits"), status: part("span", "status") };
     const p = this.parts;
-    p.units.setAttribute("role", "group");
-    p.units.setAttribute("aria-label", text.unitLabel);
-    p.chips.setAttribute("role", "group");
-    p.chips.setAttribute("aria-label", text.startFrom);
+    [[p.units, text.unitLabel], [p.chips, text.startFrom]].forEach(([element, label]) => {
+      element.setAttribute("role", "group");
+      element.setAttribute("aria-label", label);
+    });
     p.limits.setAttribute("aria-live", "polite");
     this.live = make("p", "hidden");
     this.live.setAttribute("aria-live", "polite");
@@ -66,121 +77,53 @@ class Explorer {
     title.append(make("h3", "", text.yourMix), p.status);
     this.rows = store.tasks.map((_, t) => new TaskRow(store, t));
     this.strengths = new Strengths(store);
+    this.stage = new Stage(store, this);
+    this.tabs = new Tabs(store);
+    this.keys = makeKeys(text);
     left.append(title, ...this.rows.map((r) => r.element), p.limits, this.actions(text), p.history, this.strengths.element);
     const grid = make("div", "grid");
-    grid.append(left, this.right(text, p));
-    p.table.addEventListener("toggle", () => drawTable(p.table, store));
-    this.root.replaceChildren(bar, p.why, grid, p.tray, p.table, this.live);
+    grid.append(left, this.stage.element);
+    this.root.replaceChildren(bar, p.why, grid, this.tabs.element, this.keys, this.live);
+    this.observer?.disconnect();
+    this.observer = new ResizeObserver((seen) => {
+      sizes(seen);
+      this.schedule();
+    });
+    [this.root, ...this.root.querySelectorAll("canvas")].forEach((one) => this.observer.observe(one));
   }
 
   actions(text) {
     const actions = make("div", "actions");
     this.check = button("main", text.check, "", () => this.request("check"));
     this.use = button("second", text.use, "", () => this.request("use"));
-    this.keep = button("second", text.keep, "", () => this.store.keep());
+    this.keep = button("second", text.keep, "", () => {
+      this.store.keep();
+      this.store.see({ tab: "compare" });
+    });
     actions.append(this.check, this.use, this.keep);
     return actions;
-  }
-
-  right(text, p) {
-    const { store } = this;
-    const right = make("div", "right");
-    const axes = make("div", "axes");
-    this.selects = ["x", "y"].map((axis) => {
-      const label = make("label", "", text.axis[axis]);
-      const select = make("select");
-      store.tasks.forEach((task, t) => {
-        const option = make("option", "", task.title);
-        option.value = String(t);
-        select.append(option);
-      });
-      select.addEventListener("change", () => store.act((s) => { s[axis] = Number(select.value); }, false));
-      label.append(select);
-      axes.append(label);
-      return select;
-    });
-    axes.hidden = store.tasks.length < 3;
-    const canvas = make("canvas", "map");
-    canvas.setAttribute("role", "img");
-    canvas.tabIndex = 0;
-    this.map = new ScatterMap(canvas);
-    this.pointer(canvas);
-    this.tip = make("div", "tip");
-    this.tip.hidden = true;
-    const box = make("div", "mapbox");
-    box.append(canvas, this.tip);
-    const legend = make("ul", "legend");
-    ["pick", "predicted", "checked", "specialist", "base", "out"].forEach((name) => legend.append(make("li", name, text.legend[name])));
-    right.append(axes, box, legend, p.words);
-    if (store.tasks.length > 2) right.append(this.ladderBox(text));
-    return right;
-  }
-
-  ladderBox(text) {
-    const box = make("div", "ladderbox");
-    const canvas = make("canvas", "ladders");
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", text.laddersLabel);
-    this.ladders = new Ladders(canvas);
-    let dragging = null;
-    const move = (event, first) => {
-      const hit = this.ladders.under(event.offsetX, event.offsetY, dragging === null ? 26 : 1e6);
-      if (!hit) return;
-      if (dragging === null) dragging = hit.task;
-      const level = this.ladders.under(this.ladders.last.axes[dragging].x, event.offsetY)?.level ?? null;
-      this.store.setMinimum(dragging, level, first);
-    };
-    canvas.addEventListener("pointerdown", (event) => {
-      if (event.pointerType === "touch") return;
-      canvas.setPointerCapture(event.pointerId);
-      move(event, true);
-    });
-    canvas.addEventListener("pointermove", (event) => { if (dragging !== null) move(event, false); });
-    ["pointerup", "pointercancel"].forEach((name) => canvas.addEventListener(name, () => { dragging = null; this.tell(); }));
-    box.append(make("p", "hint", text.laddersHint), canvas);
-    return box;
-  }
-
-  pointer(canvas) {
-    const { text } = this.store.data;
-    canvas.addEventListener("pointermove", (event) => {
-      const hit = this.map.under(event.offsetX, event.offsetY);
-      if (hit === this.map.hover) return;
-      this.map.hover = hit;
-      this.tip.hidden = !hit;
-      if (hit) {
-        const lines = this.store.tasks.map((task, t) => `${task.title} ${fill("{v}", { v: (task.sign * hit.m[t] * task.scale).toFixed(1) })}${task.suffix}`);
-        this.tip.textContent = [hit.title || text.kindShort[hit.kind], ...lines].join(" · ");
-        const left = event.offsetX > canvas.clientWidth / 2;
-        Object.assign(this.tip.style, { left: left ? "" : `${event.offsetX + 14}px`, right: left ? `${canvas.clientWidth - event.offsetX + 14}px` : "", top: `${event.offsetY + 14}px` });
-      }
-      this.schedule();
-    });
-    canvas.addEventListener("pointerleave", () => {
-      this.map.hover = null;
-      this.tip.hidden = true;
-      this.schedule();
-    });
-    canvas.addEventListener("click", (event) => {
-      const hit = this.map.under(event.offsetX, event.offsetY, 24);
-      if (!hit) return;
-      this.store.choose(hit);
-      if (event.shiftKey) this.store.keep();
-    });
   }
 
   /** Keys that work anywhere inside, except while typing or turning a slider. */
   key(event) {
     const { store } = this;
     const command = event.ctrlKey || event.metaKey;
-    if (command && event.key.toLowerCase() === "z") (event.shiftKey ? store.redo() : store.undo());
-    else if (command && event.key.toLowerCase() === "y") store.redo();
+    const name = event.key.toLowerCase();
+    if (event.target.tagName === "SELECT") return;
+    if (command && name === "z") (event.shiftKey ? store.redo() : store.undo());
+    else if (command && name === "y") store.redo();
     else if (command || event.altKey) return;
-    else if (event.key === "[" || event.key === "]") this.step(event.key === "]" ? 1 : -1);
-    else if (event.key.toLowerCase() === "c") this.request("check");
-    else if (event.key.toLowerCase() === "l" && this.focused() >= 0) store.toggleLock(this.focused());
+    else if (name === "[" || name === "]") this.step(name === "]" ? 1 : -1);
+    else if (name === "c") this.request("check");
+    else if (name === "t") this.keep.click();
+    else if (name === "?") this.help();
+    else if (name === "l" && this.focused() >= 0) store.toggleLock(this.focused());
     else return;
     event.preventDefault();
+  }
+
+  help() {
+    if (!this.keys.open) this.keys.showModal();
   }
 
   focused() {
@@ -197,7 +140,36 @@ class Explorer {
     if (pick) this.fire(name, { ...this.store.report(), stamp: Date.now() });
   }
 
+  /** Ask Python for another way of blending, at the mix that was pressed. */
+  turnTo(method, pick) {
+    this.fire("turn", { method, pick, stamp: Date.now() });
+  }
+
+  /** Likely outcomes of the chosen mix one after the other, a few seconds long; any change ends it. */
+  wobble() {
+    const { store } = this;
+    if (this.dance) return this.still();
+    let left = DRAWS;
+    this.dance = setInterval(() => {
+      const { pick } = store.state;
+      left -= 1;
+      if (!pick || left < 0) return this.still();
+      store.look.draw = pick.m.map((v, t) => v + TWENTY[Math.floor(Math.random() * 20)] * ((pick.hi[t] - pick.lo[t]) / 3.28971));
+      this.schedule();
+    }, WOBBLE);
+    this.stage.wobble.setAttribute("aria-pressed", "true");
+  }
+
+  still() {
+    clearInterval(this.dance);
+    this.dance = null;
+    this.store.look.draw = null;
+    this.stage.wobble.setAttribute("aria-pressed", "false");
+    this.schedule();
+  }
+
   changed() {
+    if (this.dance) this.still();
     this.schedule();
     clearTimeout(this.rest);
     this.rest = setTimeout(() => this.tell(), REST);
@@ -221,44 +193,42 @@ class Explorer {
   draw() {
     const { store, parts: p } = this;
     if (!store.cloud.n) return;
-    this.root.classList.toggle("dark", palette(this.root).dark);
+    const colours = palette(this.root);
+    const { text, busy } = store.data;
+    this.root.classList.toggle("dark", colours.dark);
     drawChips(p.chips, store);
     drawWhy(p.why, store);
     drawUnits(p.units, store);
-    drawHistory(p.history, store);
+    drawHistory(p.history, store, () => this.help());
     drawLimits(p.limits, store);
     drawStatus(p.status, store);
-    drawWords(p.words, store);
-    drawTray(p.tray, store);
-    if (p.table.open) drawTable(p.table, store);
-    else if (!p.table.firstChild) drawTable(p.table, store);
-    this.rows.forEach((r) => r.draw());
+    drawWords(this.stage.words, store);
+    this.rows.forEach((r) => r.draw(colours));
     this.strengths.draw(store);
-    this.selects.forEach((select, k) => { select.value = String(store.state[k ? "y" : "x"]); });
     const checked = store.state.pick?.kind === "checked";
-    this.check.disabled = checked || Boolean(store.data.busy);
-    this.check.textContent = checked ? store.data.text.checkedAlready : store.data.busy ? store.data.text.checking : store.data.text.check;
+    this.check.disabled = checked || Boolean(busy);
+    this.check.textContent = checked ? text.checkedAlready : busy ? text.checking : text.check;
     this.check.className = checked ? "second" : "main";
     this.use.className = checked ? "main" : "second";
     this.keep.disabled = store.state.tray.length >= 4;
-    this.map.draw(store);
-    this.ladders?.draw(store);
-    const sentence = `${p.limits.textContent} ${p.words.textContent}`;
-    this.map.canvas.setAttribute("aria-label", `${store.data.text.mapLabel} ${sentence}`);
+    this.stage.draw(colours);
+    this.tabs.draw(colours);
+    this.stage.canvas.setAttribute("aria-label", `${text.mapLabel} ${p.limits.textContent} ${store.said ?? ""}`);
     clearTimeout(this.speak);
-    this.speak = setTimeout(() => { this.live.textContent = p.words.textContent; }, SAY);
+    this.speak = setTimeout(() => { this.live.textContent = store.said ?? ""; }, SAY);
+    this.root.dataset.drawn = String(Number(this.root.dataset.drawn ?? 0) + 1);
   }
 
   watch() {
     this.onKey = (event) => this.key(event);
     this.root.addEventListener("keydown", this.onKey);
-    this.observer = new ResizeObserver(() => this.schedule());
-    this.observer.observe(this.root);
   }
 
   stop() {
     this.observer.disconnect();
     this.root.removeEventListener("keydown", this.onKey);
+    cancelAnimationFrame(this.pending);
+    clearInterval(this.dance);
     clearTimeout(this.rest);
     clearTimeout(this.speak);
   }
@@ -267,8 +237,10 @@ class Explorer {
 export default function explorer(component) {
   const home = component.parentElement;
   try {
-    if (apps.has(home)) apps.get(home).update(component);
-    else apps.set(home, new Explorer(component));
+    const data = complete(component.data);
+    if (!data) component.setTriggerValue("need", { rev: component.data.rev, stamp: Date.now() });
+    else if (apps.has(home)) apps.get(home).update(component, data);
+    else apps.set(home, new Explorer(component, data));
   } catch (error) {
     component.setStateValue("failure", String(error?.message ?? error));
     throw error;

@@ -88,7 +88,9 @@ export function nudge(cloud, from, task, step, minimums, locks, span, near) {
   for (let i = 0; i < cloud.n; i += 1) {
     const gain = (cloud.m[i * cloud.T + task] - from.m[task]) * Math.sign(step);
     if (gain < 0.3 * Math.abs(step)) continue;
-    const neighbour = from.c.every((v, k) => Math.abs(v - cloud.c[i * cloud.d + k]) <= near[k]);
+    let k = 0;
+    while (k < cloud.d && Math.abs(from.c[k] - cloud.c[i * cloud.d + k]) <= near[k]) k += 1;
+    const neighbour = k === cloud.d;
     if (close && !neighbour) continue;
     const share = neighbour ? Math.min(1, Math.abs(step) / gain) : 1;
     const score = worth(cloud, i, from, task, share, minimums, locks, span) - (neighbour ? 0 : gain / span[task]);
@@ -243,6 +245,18 @@ export function emulate(emulator, c) {
 /** Index of the row of `list` (each an array) that equals c within a thousandth, or -1. */
 export function same(list, c, tolerance = 1.5e-3) {
   return list.findIndex((other) => other.length === c.length && other.every((v, k) => Math.abs(v - c[k]) <= tolerance));
+}
+
+/** The same for the rows of a cloud; rows of `list` without strengths never match. */
+export function sameIn(cloud, c, list = null, tolerance = 1.5e-3) {
+  const { n, d } = cloud;
+  for (let i = 0; i < n; i += 1) {
+    if (list && list[i].c.length !== d) continue;
+    let k = 0;
+    while (k < d && Math.abs(c[k] - cloud.c[i * d + k]) <= tolerance) k += 1;
+    if (k === d) return i;
+  }
+  return -1;
 }
 
 /** Mix of the cloud nearest to the given task values, each task on its own scale. */

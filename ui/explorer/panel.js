@@ -1,6 +1,6 @@
-// Everything that is not a canvas or a task row: chips, units, repairs, strengths, tray, table.
+// Everything that is not a canvas or a task row: chips, units, repairs, gains, strengths, table, keys.
 import { button, make } from "./rows.js";
-import { canKeep, describe, describeLimits, fill, number, signed, suffix } from "./words.js";
+import { canKeep, describe, describeLimits, difference, fill, number, signed, suffix } from "./words.js";
 
 /** Rebuild a part only when what it says has changed, so that the keyboard's focus stays where it was. */
 function renew(element, signature, build) {
@@ -61,12 +61,13 @@ export function drawUnits(element, store) {
   press(element, units, store.state.unit);
 }
 
-export function drawHistory(element, store) {
+export function drawHistory(element, store, help) {
   const { text } = store.data;
   renew(element, "history", () => [
     button("quiet", text.undo, "", () => store.undo()),
     button("quiet", text.redo, "", () => store.redo()),
     button("quiet", text.reset, "", () => store.reset()),
+    button("quiet", text.keys, "", help),
   ]);
   element.children[0].disabled = !store.past.length;
   element.children[1].disabled = !store.future.length;
@@ -82,16 +83,26 @@ export function drawLimits(element, store) {
     renew(element, sentence, () => [make("span", "", sentence)]);
     return;
   }
-  const ways = store.repairs.map((repair) => {
-    const task = store.tasks[repair.task];
-    return { repair, label: fill(text.lower, { task: task.title, level: number(repair.level, task, unit) + suffix(task, unit) }) };
-  });
-  renew(element, JSON.stringify([ways, store.closest]), () => [
+  const level = (repair) => number(repair.level, store.tasks[repair.task], unit) + suffix(store.tasks[repair.task], unit);
+  const ways = store.repairs.map((repair) => ({ repair, label: fill(text.lower, { task: store.tasks[repair.task].title, level: level(repair) }) }));
+  renew(element, JSON.stringify([ways, store.closest, min, unit]), () => [
     make("b", "", text.none),
+    make("p", "miss", closestWords(store)),
     ...ways.map(({ repair, label }) => button("repair", label, "", () => store.setMinimum(repair.task, repair.level - 1e-9))),
     ...(ways.length ? [] : [button("repair", text.lowerAll, "", () => store.lowerAll())]),
     button("repair", text.showClosest, "", () => store.choose(store.byIndex(store.closest))),
   ]);
+}
+
+/** "The closest one misses Digits by 1.8 and Flags by 0.4." */
+function closestWords(store) {
+  const { min, unit } = store.state;
+  const { T, m } = store.cloud;
+  const missed = store.tasks
+    .map((task, t) => ({ task, short: min[t] === null ? 0 : min[t] - m[store.closest * T + t] }))
+    .filter(({ short }) => short > 1e-9)
+    .map(({ task, short }) => fill(store.data.text.missBy, { task: task.title, by: Math.max(difference(short, task, unit), 0.1).toFixed(1) }));
+  return fill(store.data.text.closestMisses, { list: missed.join(", ") });
 }
 
 export function drawStatus(element, store) {
@@ -105,12 +116,13 @@ export function drawWords(element, store) {
   const { pick } = store.state;
   if (!pick) return;
   const { text } = store.data;
-  const parts = [describe(pick, store.tasks, text)];
+  const parts = [describe(pick, store.tasks, text, store.gains(pick), store.reference?.title ?? "")];
   if (pick.kind === "checked" && pick.guess) {
     const pairs = store.tasks.map((task, t) => `${task.title} ${signed(pick.m[t] - pick.guess.m[t], task, "score")}`);
     parts.push(fill(text.againstGuess, { list: pairs.join(", ") }));
   }
-  element.textContent = parts.join(" ");
+  store.said = parts.join(" ");
+  if (element.textContent !== store.said) element.textContent = store.said;
 }
 
 /** Strengths of the specialists, for those who want to turn the knobs themselves. */
@@ -146,65 +158,46 @@ export class Strengths {
   }
 }
 
-export function drawTray(element, store) {
-  const { text } = store.data;
-  const { tray, pick } = store.state;
-  const says = JSON.stringify([tray, pick?.c]);
-  if (element.dataset.says === says) return;
-  element.dataset.says = says;
-  element.replaceChildren();
-  element.hidden = !tray.length;
-  if (!tray.length) return;
-  const table = make("table");
-  const head = make("tr");
-  head.append(make("th", "", text.trayMix), ...store.tasks.map((task) => make("th", "", task.title)), make("th", "", ""));
-  table.append(head);
-  tray.forEach((mix, k) => {
-    const line = make("tr");
-    const name = make("th", "", `${"ABCD"[k]} · ${text.kindShort[mix.kind]}`);
-    line.append(name);
-    store.tasks.forEach((task, t) => line.append(make("td", "", trayCell(mix, k, tray, task, t, text))));
-    const tools = make("td");
-    tools.append(
-      button("quiet", text.show, "", () => store.choose(mix)),
-      button("quiet", text.remove, "", () => store.drop(k)),
-    );
-    line.append(tools);
-    if (pick && mix.c.every((v, i) => Math.abs(v - pick.c[i]) < 1e-6)) line.className = "current";
-    table.append(line);
-  });
-  element.append(make("h4", "", text.tray), table);
-}
-
-function trayCell(mix, k, tray, task, t, text) {
-  const value = number(mix.m[t], task, "score") + task.suffix;
-  if (k === 0) return value;
-  const delta = mix.m[t] - tray[0].m[t];
-  const note = Math.abs(delta) <= task.floor ? text.aboutSame : fill(text.versusA, { delta: signed(delta, task, "score") });
-  return `${value}  ${note}`;
-}
-
-/** The map as a table: the checked mixes and the predicted ones nearest to the choice. */
+/** The map as a table: the mixes nearest to the choice, checked and predicted ones, at most 50. */
 export function drawTable(element, store) {
   const { text } = store.data;
   const { pick, unit } = store.state;
-  element.replaceChildren(make("summary", "", text.asTable));
-  if (!element.open || !pick) return;
-  const mixes = store.checked.map((_, j) => store.byChecked(j)).filter((mix) => mix !== null);
-  if (store.data.predicted.length) for (let i = 0; i < store.cloud.n; i += 1) mixes.push(store.byIndex(i));
-  const far = (mix) => mix.m.reduce((sum, v, t) => sum + ((v - pick.m[t]) / store.range.span[t]) ** 2, 0);
-  const table = make("table");
-  const head = make("tr");
-  head.append(make("th", "", text.trayMix), ...store.tasks.map((task) => make("th", "", task.title)), make("th", "", ""));
-  table.append(head);
-  mixes.map((mix) => [far(mix), mix]).sort((a, b) => a[0] - b[0]).slice(0, 30).forEach(([, mix]) => {
-    const line = make("tr");
-    line.append(make("th", "", mix.title || text.kindShort[mix.kind]));
-    store.tasks.forEach((task, t) => line.append(make("td", "", number(mix.m[t], task, unit) + suffix(task, unit))));
-    const tools = make("td");
-    tools.append(button("quiet", text.choose, "", () => store.choose(mix)));
-    line.append(tools);
-    table.append(line);
+  if (!pick) return;
+  const { cloud, checkedCloud, range, tasks } = store;
+  const far = (m, i) => tasks.reduce((sum, _, t) => sum + ((m[i * tasks.length + t] - pick.m[t]) / range.span[t]) ** 2, 0);
+  const rows = store.checked.map((p, j) => ({ far: far(checkedCloud.m, j), make: () => store.byChecked(j) ?? { ...p, kind: "line" } }));
+  if (store.predicted) for (let i = 0; i < cloud.n; i += 1) rows.push({ far: far(cloud.m, i), make: () => store.byIndex(i) });
+  const mixes = rows.sort((a, b) => a.far - b.far).slice(0, 50).map((row) => row.make());
+  renew(element, JSON.stringify([store.revision, unit, pick.c, pick.kind]), () => {
+    const table = make("table");
+    const head = make("tr");
+    head.append(make("th", "", text.trayMix), ...tasks.map((task) => make("th", "", task.title)), make("th", "", text.trayTools));
+    table.append(head, ...mixes.map((mix) => tableLine(mix, store, text, unit)));
+    const box = make("div", "scroll");
+    box.tabIndex = 0;
+    box.setAttribute("role", "region");
+    box.setAttribute("aria-label", text.asTable);
+    box.append(table);
+    return [make("p", "hint", text.tableHint), box];
   });
-  element.append(table);
+}
+
+function tableLine(mix, store, text, unit) {
+  const line = make("tr");
+  line.append(make("th", "", mix.title || text.kindShort[mix.kind]));
+  store.tasks.forEach((task, t) => line.append(make("td", "", number(mix.m[t], task, unit) + suffix(task, unit))));
+  const tools = make("td");
+  if (mix.kind !== "line") tools.append(button("quiet", text.choose, "", () => store.choose(mix)));
+  line.append(tools);
+  return line;
+}
+
+/** The map of keys, as a box that Escape closes. */
+export function makeKeys(text) {
+  const box = make("dialog", "keys");
+  const list = make("dl");
+  text.keyMap.forEach(([key, what]) => list.append(make("dt", "", key), make("dd", "", what)));
+  box.append(make("h4", "", text.keys), list, button("second", text.close, "", () => box.close()));
+  box.setAttribute("aria-label", text.keys);
+  return box;
 }

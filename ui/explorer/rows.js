@@ -1,4 +1,6 @@
 // One row per task: what the mix scores, the minimum ("at least"), the lock, the nudge buttons with their price tags.
+import { outcomes } from "./fronts.js";
+import { circle, screen, sizeOf } from "./marks.js";
 import { chance } from "./maths.js";
 import { difference, fill, interval, number, priceTag, suffix } from "./words.js";
 
@@ -53,7 +55,9 @@ export class TaskRow {
     const track = make("div", "track");
     const rail = make("div", "rail");
     [this.open, this.shut, this.likely, this.dot] = ["open", "shut", "likely", "dot"].map((name) => make("span", name));
-    rail.append(this.open, this.shut, this.likely, this.dot);
+    this.dots = make("canvas", "dots");
+    this.dots.setAttribute("aria-hidden", "true");
+    rail.append(this.open, this.shut, this.likely, this.dots, this.dot);
     this.input = make("input");
     Object.assign(this.input, { type: "range", min: 0, max: STEPS, step: 1 });
     this.input.setAttribute("aria-label", fill(text.minimumFor, { task: task.title }));
@@ -125,7 +129,7 @@ export class TaskRow {
     ["pointerup", "pointerleave", "pointercancel"].forEach((name) => element.addEventListener(name, stop));
   }
 
-  draw() {
+  draw(colours) {
     const { store, t } = this;
     const { state, found, tasks, data } = store;
     const { text } = data;
@@ -154,11 +158,12 @@ export class TaskRow {
     this.range.textContent =
       pick.kind === "checked"
         ? fill(text.measuredRange, { half: difference((pick.hi[t] - pick.lo[t]) / 2, task, unit).toFixed(1) })
-        : fill(text.likelyRange, { range: interval(pick.lo[t], pick.hi[t], task, unit) });
+        : interval(pick.lo[t], pick.hi[t], task, unit, text);
     box(this.likely, share(pick.lo[t]), share(pick.hi[t]));
     this.dot.style.left = `${100 * share(pick.m[t])}%`;
     this.dot.className = pick.kind === "checked" ? "dot checked" : "dot";
     this.drawPrice(task, text, unit);
+    this.drawDots(colours, share, minimum);
     const odds = Math.round(20 * chance(pick.m[t], pick.lo[t], pick.hi[t], minimum));
     this.odds.textContent = minimum !== null && pick.kind !== "checked" && odds < 20 ? fill(text.odds, { n: odds }) : "";
   }
@@ -170,5 +175,24 @@ export class TaskRow {
     this.more.setAttribute("aria-label", `${fill(text.more, { task: task.title })}: ${this.price.textContent}`);
     this.more.disabled = offer === null;
     this.less.disabled = this.store.offer(this.t, -1 / task.scale) === null;
+  }
+
+  /** Twenty equally likely outcomes on the track; those below the minimum are hollow. None once it was measured. */
+  drawDots(colours, share, minimum) {
+    if (sizeOf(this.dots)[0] < 40) return;
+    const surface = screen(this.dots, colours);
+    const { pick } = this.store.state;
+    if (pick.kind === "checked") return;
+    const { width, height, context } = surface;
+    const stacks = new Map();
+    outcomes(pick.m[this.t], pick.lo[this.t], pick.hi[this.t]).forEach((value) => {
+      const column = Math.round((share(value) * width) / 4);
+      if (!stacks.has(column)) stacks.set(column, []);
+      stacks.get(column).push(minimum !== null && value < minimum);
+    });
+    stacks.forEach((missed, column) => {
+      const step = Math.min(4, (height - 4) / missed.length);
+      missed.forEach((below, k) => circle(context, column * 4, height - 2.5 - k * step, 1.6, colours.pick, { fill: below ? colours.background : colours.pick, width: 1 }));
+    });
   }
 }

@@ -1,13 +1,10 @@
 // What the person has chosen, with undo; turns the payload into typed arrays. No document, no canvas.
-import { between, closest, emulate, nearest, nudge, presets, price, ranges, repairs, row, same, survey } from "./maths.js";
+import { between, closest, emulate, nearest, nudge, presets, price, ranges, repairs, row, same, sameIn, survey } from "./maths.js";
+import { cloudOf, unpackCloud } from "./pack.js";
+import { changes, Samples, unlikely } from "./samples.js";
 
 const HISTORY = 60;
 const NEAR = 0.3001; // share of the box within which two mixes are neighbours
-
-export function cloudOf(rows, d, T) {
-  const flat = (name, width) => Float64Array.from(rows.flatMap((r) => (r[name].length === width ? r[name] : new Array(width).fill(0))));
-  return { n: rows.length, T, d, m: flat("m", T), lo: flat("lo", T), hi: flat("hi", T), c: flat("c", d) };
-}
 
 export class Store {
   constructor(data) {
@@ -15,29 +12,48 @@ export class Store {
     this.future = [];
     this.state = null;
     this.listeners = [];
+    this.look = { view: "map", reference: "average", hidden: new Set(), ranges: data.tasks.length === 2, tab: null };
     this.load(data);
   }
 
   /** A new message from Python: new arrays only when the revision is new; choices are kept. */
   load(data) {
     this.data = data;
-    if (this.revision !== data.rev) {
-      this.revision = data.rev;
-      this.tasks = data.tasks;
-      this.experts = data.experts;
-      const T = data.tasks.length;
-      const d = data.experts.length;
-      this.checked = data.checked;
-      this.checkedCloud = cloudOf(data.checked, d, T);
-      this.cloud = data.predicted.length ? cloudOf(data.predicted, d, T) : this.checkedCloud;
-      this.range = ranges(this.cloud);
-      this.presets = this.cloud.n ? presets(this.cloud, this.tasks, this.range) : [];
-      this.trusted = Boolean(data.emulator) && data.emulator.trusted;
+    const fresh = this.revision !== data.rev;
+    if (fresh) this.renew(data);
+    if (data.samples && this.packed !== data.samples) {
+      this.packed = data.samples;
+      this.samples = data.samples.problem ? null : new Samples(data.samples, data.experts, data.tasks.length);
     }
     if (this.state === null) this.state = this.opening(data.start ?? {});
-    else this.state.pick = this.refresh(this.state.pick);
-    this.state.tray = this.state.tray.map((pick) => this.refresh(pick));
+    const again = (pick) => {
+      const seen = this.refresh(pick);
+      return fresh && seen?.kind === "predicted" ? this.byStrengths(seen.c) : seen;
+    };
+    this.state.pick = again(this.state.pick);
+    this.state.tray = this.state.tray.map(again);
     this.measure();
+  }
+
+  renew(data) {
+    const T = data.tasks.length;
+    const d = data.experts.length;
+    Object.assign(this, { revision: data.rev, tasks: data.tasks, experts: data.experts, checked: data.checked, samples: null, packed: null });
+    this.checkedCloud = cloudOf(data.checked, d, T);
+    this.predicted = data.cloud.n > 0;
+    this.cloud = this.predicted ? unpackCloud(data.cloud) : this.checkedCloud;
+    this.others = data.others.map((one) => ({ ...one, cloud: unpackCloud({ ...one.cloud, d, T }) }));
+    this.lines = data.checked.filter((p) => p.label);
+    this.range = ranges(this.cloud);
+    this.presets = this.cloud.n ? presets(this.cloud, this.tasks, this.range) : [];
+    this.trusted = Boolean(data.emulator) && data.emulator.trusted;
+    this.offers = new Map();
+  }
+
+  /** The fixed mix that gains and losses are told against: plain average unless another was asked for. */
+  get reference() {
+    const wanted = this.look.reference;
+    return this.lines.find((p) => p.label === wanted) ?? this.lines.find((p) => p.label === "average") ?? this.lines[0] ?? null;
   }
 
   opening(start) {
@@ -80,9 +96,9 @@ export class Store {
 
   /** Any strengths: a checked mix, a point of the cloud, what Python predicted, or the distilled curve. */
   byStrengths(c) {
-    const j = same(this.checked.map((p) => p.c), c);
+    const j = sameIn(this.checkedCloud, c, this.checked);
     if (j >= 0) return this.byChecked(j);
-    const i = same(this.data.predicted.map((p) => p.c), c);
+    const i = this.predicted ? sameIn(this.cloud, c) : -1;
     if (i >= 0) return this.byIndex(i);
     if (this.data.exact && same([this.data.exact.c], c) === 0) return { ...this.data.exact, kind: "predicted" };
     if (!this.data.emulator) return this.cloud.n ? { ...this.byIndex(0), c, kind: "pending" } : null;
@@ -94,7 +110,7 @@ export class Store {
   /** The same strengths seen with today's knowledge: a prediction becomes a check when it has been checked. */
   refresh(pick) {
     if (pick === null) return null;
-    const j = same(this.checked.map((p) => p.c), pick.c);
+    const j = sameIn(this.checkedCloud, pick.c, this.checked);
     if (j >= 0) return { ...pick, ...this.checked[j], kind: "checked", guess: pick.kind === "predicted" ? pick : (pick.guess ?? null) };
     if (pick.kind === "predicted" || pick.kind === "checked") return pick;
     const exact = this.data.exact;
@@ -115,6 +131,12 @@ export class Store {
     change(this.state);
     this.measure();
     this.listeners.forEach((listen) => listen(remember));
+  }
+
+  /** How things are looked at: not a choice, so nothing to undo. */
+  see(change) {
+    Object.assign(this.look, change);
+    this.listeners.forEach((listen) => listen(false));
   }
 
   travel(from, to) {
@@ -199,6 +221,15 @@ export class Store {
   offer(task, step) {
     const { pick, min, lock } = this.state;
     if (!pick || !this.cloud.n) return null;
+    const held = JSON.stringify([pick.c, pick.kind, lock.map((on, t) => (on ? min[t] : null))]);
+    if (this.offers.held !== held) this.offers = Object.assign(new Map(), { held });
+    const key = `${task} ${step}`;
+    if (!this.offers.has(key)) this.offers.set(key, this.search(task, step));
+    return this.offers.get(key);
+  }
+
+  search(task, step) {
+    const { pick, min, lock } = this.state;
     const from = this.anchor(pick);
     const near = this.experts.map((e) => NEAR * (e.high - e.low));
     const index = nudge(this.cloud, from, task, step, min, lock, this.range.span, near);
@@ -209,7 +240,7 @@ export class Store {
 
   /** Moves start from the prediction for a checked mix, so that its noise is not mistaken for a gain. */
   anchor(pick) {
-    if (pick.kind !== "checked" || !this.data.predicted.length) return pick;
+    if (pick.kind !== "checked" || !this.predicted) return pick;
     return pick.guess ?? this.byIndex(nearest(this.cloud, pick.m, this.range.span));
   }
 
@@ -235,10 +266,26 @@ export class Store {
     this.act((s) => { s.tray = s.tray.filter((_, i) => i !== index); }, false);
   }
 
+  /** Against the reference, per task: {task, delta, net, n, won, lost, same}; counts where single answers are known. */
+  gains(mix, other = this.reference) {
+    if (!mix || !other) return [];
+    return this.tasks.map((task, t) => {
+      const delta = mix.m[t] - other.m[t];
+      const gain = { task: t, delta, net: task.counted ? Math.round(delta * task.n) : null, n: task.n, won: null, lost: null, same: Math.abs(delta) <= task.floor };
+      const [mine, theirs] = [mix, other].map((one) => this.samples?.of(one, t) ?? null);
+      if (!task.counted || !mine || !theirs) return gain;
+      Object.assign(gain, changes(mine.said, theirs.said, this.samples.tasks[t].targets));
+      gain.p = unlikely(gain.won, gain.lost);
+      if (this.samples.tasks[t].complete) Object.assign(gain, { net: gain.won - gain.lost, same: gain.p > 0.05 && gain.same });
+      return gain;
+    });
+  }
+
   /** What Python is told when the hand rests. */
   report() {
     const { min, lock, pick, tray, x, y, unit } = this.state;
     const short = (c) => c.map((v) => Math.round(v * 1e4) / 1e4);
-    return { min, lock, x, y, unit, pick: pick ? short(pick.c) : null, kind: pick?.kind ?? null, tray: tray.map((p) => short(p.c)) };
+    const have = `${this.data.rev}${this.packed ? "+" : ""}`;
+    return { min, lock, x, y, unit, have, pick: pick ? short(pick.c) : null, kind: pick?.kind ?? null, tray: tray.map((p) => short(p.c)) };
   }
 }

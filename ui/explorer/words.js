@@ -44,9 +44,10 @@ export function suffix(task, unit) {
 }
 
 /** The likely range; a metric that is better when small has its ends the other way round. */
-export function interval(lo, hi, task, unit) {
+export function interval(lo, hi, task, unit, text) {
   const ends = [lo, hi].map((v) => number(v, task, unit));
-  return (task.sign < 0 && unit !== "gain" ? ends.reverse() : ends).join(" – ");
+  if (ends[0] === ends[1]) return fill(text.likelyTight, { half: 10 ** -digits(task) });
+  return fill(text.likelyRange, { range: (task.sign < 0 && unit !== "gain" ? ends.reverse() : ends).join(" – ") });
 }
 
 export function signed(delta, task, unit) {
@@ -58,23 +59,40 @@ export function list(parts, text) {
   return parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} ${text.and} ${parts[parts.length - 1]}`;
 }
 
-/** The sentence under the map, for eyes and screen readers alike. */
-export function describe(pick, tasks, text) {
+/** The sentence under the map, for eyes and screen readers alike: what it keeps, what is won and lost, with counts. */
+export function describe(pick, tasks, text, gains, against) {
   const kept = tasks
     .map((task, t) => (canKeep(task) ? fill(text.keeps, { share: Math.round((100 * pick.m[t]) / task.expert), task: task.title }) : null))
     .filter((part) => part !== null);
-  const against = tasks
-    .map((task, t) => {
-      if (task.average === null) return null;
-      const delta = pick.m[t] - task.average;
-      const same = Math.abs(delta) <= task.floor ? ` ${text.aboutSame}` : "";
-      return `${task.title} ${signed(delta, task, "score")}${same}`;
-    })
-    .filter((part) => part !== null);
   const sentences = [];
   if (kept.length) sentences.push(fill(text.thisKeeps, { list: list(kept, text) }));
-  if (against.length) sentences.push(fill(text.versusAverage, { list: against.join(", ") }));
+  if (gains.length) sentences.push(fill(text.against, { other: against, list: list(gains.map((g) => gainWords(g, tasks[g.task], text, pick.kind === "checked")), text) }));
   return sentences.join(" ");
+}
+
+/** "about 12 of 400 more digits right", "9 fewer letters right", "about the same on flags". */
+export function gainWords(gain, task, text, sure) {
+  if (gain.same) return fill(text.gainSame, { task: task.title });
+  const more = gain.delta > 0;
+  if (gain.net === null) return fill(more ? text.gainPoints : text.lossPoints, { task: task.title, points: Math.abs(difference(gain.delta, task, "score")).toFixed(digits(task)), unit: task.scale === 100 ? text.pointsWord : task.metric });
+  return fill(more ? text.gainCount : text.lossCount, { about: sure ? "" : text.about, count: Math.abs(gain.net), n: gain.n, task: task.title }).trim();
+}
+
+/** Where another way of blending reaches more: one sentence from the pieces of compareFronts. */
+export function describeMethods(pieces, mine, other, x, y, task, text, unit) {
+  const clear = pieces.filter((p) => p.who !== null);
+  if (!clear.length) return fill(text.methodsSame, { mine, other });
+  const winners = new Set(clear.map((p) => p.who));
+  const name = (who) => (who ? other : mine);
+  if (pieces.length === 1) return fill(text.methodsAlways, { winner: name(clear[0].who), loser: name(1 - clear[0].who), x, y });
+  const level = (v) => number(v, task, unit) + suffix(task, unit);
+  const spans = (who) => clear.filter((p) => p.who === who).map((p) => {
+    const [first, last] = [p === pieces[0], p === pieces.at(-1)];
+    return fill(first ? text.spanBelow : last ? text.spanAbove : text.spanBetween, { from: level(p.from), to: level(p.to), x });
+  });
+  const parts = [0, 1].filter((who) => winners.has(who)).map((who) => fill(text.methodsWhere, { winner: name(who), y, list: list(spans(who), text) }));
+  const rest = pieces.some((p) => p.who === null) ? ` ${text.methodsElse}` : "";
+  return parts.join(" ") + rest;
 }
 
 /** What a minimum did: how much it rules out. */

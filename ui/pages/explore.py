@@ -14,7 +14,7 @@ from study.predict import predict
 from study.study import Study
 from ui import copy, figures, parts, state, words
 from ui.component import explorer
-from ui.payload import exact_point, noisy_tasks
+from ui.payload import exact_point
 
 PATIENCE = 20.0  # seconds that a new worker may need before it shows itself
 
@@ -36,9 +36,19 @@ def choose_method(study: Study) -> str:
     names = [one.name for one in methods_measured(study)]
     if len(names) < 2:
         return names[0]
+    turn = state.forget("turn")
+    if turn and turn.get("method") in names:
+        st.session_state["method-shown"] = turn["method"]
+        state.remember("method", turn["method"])
+        state.remember("choice", {"pick": [float(value) for value in turn["pick"]]})
     kept = state.recall("method")
     chosen = st.segmented_control(
-        copy.METHOD_SHOWN, names, default=kept if kept in names else names[0], key="method-shown", required=True
+        copy.METHOD_SHOWN,
+        names,
+        default=kept if kept in names else names[0],
+        format_func=lambda name: state.method_titles().get(name, name),
+        key="method-shown",
+        required=True,
     )
     if kept is not None and chosen != kept:
         state.forget("choice")
@@ -95,23 +105,44 @@ def the_map(key: str, revision: str, method: str) -> None:
     if failure:
         basic(payload, study, failure)
         return
-    data = {**payload, "start": state.recall("start"), "busy": state.recall("asked") is not None}
+    data = message(study, payload, revision, method)
+    data |= {"start": state.recall("start"), "busy": state.recall("asked") is not None}
     data["exact"] = exact(study, payload, method)
-    result = explorer(data, key=f"map-{key}-{method}", on_choice=lambda: None)
+    result = explorer(data, key=f"map-{key}", on_choice=lambda: None)
+    if result.need:
+        state.forget("browser_has")
+        st.rerun(scope="fragment")
     if result.failure:
         state.remember("failure", result.failure)
         st.rerun(scope="fragment")
     if result.choice:
         before = state.recall("choice") or {}
         state.keep_choice(result.choice, payload)
-        if result.choice.get("kind") == "pending" and result.choice.get("pick") != before.get("pick"):
+        arrived = state.recall("browser_has") != result.choice.get("have")
+        state.remember("browser_has", result.choice.get("have"))
+        asks = result.choice.get("kind") == "pending" and result.choice.get("pick") != before.get("pick")
+        if asks or (arrived and not str(result.choice.get("have")).endswith("+")):
             st.rerun(scope="fragment")
+    if result.turn:
+        state.remember("turn", result.turn)
+        st.rerun()
     if result.check:
         ask_for_check(study, method, result.check["pick"])
         st.rerun()
     if result.use:
         state.keep_choice({k: v for k, v in result.use.items() if k != "stamp"}, payload)
         parts.go("export")
+
+
+def message(study: Study, payload: dict[str, Any], revision: str, method: str) -> dict[str, Any]:
+    """First the mixes, then the single samples, then neither again: the browser says what it has."""
+    has = str(state.recall("browser_has") or "")
+    if has.rstrip("+") != payload["rev"]:
+        return dict(payload)
+    light = {"rev": payload["rev"]}
+    if not has.endswith("+"):
+        light["samples"] = state.samples_of(study, revision, method)
+    return light
 
 
 def basic(payload: dict[str, Any], study: Study, failure: str) -> None:
@@ -182,7 +213,7 @@ def _new_results(study: Study, revision: str) -> int:
 def trust(study: Study, method: str, payload: dict[str, Any], revision: str) -> None:
     """How far the predictions can be believed, with this study's own error."""
     found = state.front_of(study, revision, method=method)
-    for title in noisy_tasks(payload):
+    for title in payload["noisy"]:
         st.caption(copy.NOISY.format(task=title))
     model = found["surrogate"]
     if not found["predicted"]:
