@@ -189,6 +189,28 @@ TRUST_WORDS = (
 )
 TRUST_NONE = "Too few mixes are measured for predictions. The map shows only what was measured."
 NOISY = "{task} differs by less than its noise everywhere; it will not help you choose."
+BASIC_TOGGLE = "Plain charts instead of the fast map"
+BASIC_HELP = "Slower, but with nothing that is not standard: sliders, a chart, a table."
+BASIC_LEFT = "{alive} of {n} mixes keep all your minimums; the most balanced ones first."
+BASIC_PICK = "Your mix: {list}."
+FAST_AGAIN = "Try the fast map again"
+ROUGH = "Predictions are rough here: left out in turn, mixes were missed by {list}."
+ROUGH_BUTTON = "Check {n} more mixes in this area, about {time}"
+ROUGH_ASKED = "{n} mixes near yours are being checked. The map gets sharper when they are in."
+DETAILS_MAP = "For experts: predictions, recipe, command line"
+SURROGATE = "How predictions are made"
+SURROGATE_BEST = "the one that was least off (leave-one-out)"
+SURROGATE_HELP = "The regression from strengths to scores that the map is drawn from."
+OFF_TITLE = "Predicted against measured"
+OFF_NOTE = (
+    "Every mix predicted from all the others ({name}). The closer to the dotted line, the better; bars: 90 % range."
+)
+OFF_TASK = "Task"
+SAVE_HTML = "Save as a page (HTML)"
+RECIPE_TITLE = "Recipe"
+RECIPE_SAVE = "Save the recipe"
+RECIPE_NOTE = "Put it into the study's folder; then: python -m merging recipe.yaml OUT"
+COMMANDS_TITLE = "The same on the command line"
 COMPONENT_FAILED = "The fast view could not start in this browser ({error}). Showing basic charts."
 MAKING_MAP = "Drawing the map ..."
 

@@ -15,6 +15,7 @@ MARKS = {
     "specialist": ("specialist alone", "triangle-up", SPECIALIST),
     None: ("mix", "diamond", CHECKED),
 }
+ROLES = {"specialist": "expert"}
 Json = Mapping[str, Any]
 
 
@@ -77,18 +78,34 @@ def prediction_figure(pairs: Sequence[Json], task: Json) -> go.Figure:
     return dressed(figure, f"{task['title']}: predicted", "checked")
 
 
-def basic_map(predicted: Sequence[Json], checked: Sequence[Json], x: Json, y: Json, pick: Json | None) -> go.Figure:
-    """The map without the explorer, for browsers in which it does not start. Rows: {"metrics": {task: value}}."""
+def basic_map(
+    predicted: Sequence[Json],
+    checked: Sequence[Json],
+    lines: Mapping[str, Json],
+    x: Json,
+    y: Json,
+    pick: Json | None,
+) -> go.Figure:
+    """The map without the explorer, for browsers in which it does not start. Rows: {"metrics": {task: value}};
+    ``lines``: the fixed mixes by label.
+    """
     figure = go.Figure()
     for rows, name, symbol, colour in (
         (predicted, "predicted", "circle-open", PREDICTED),
         (checked, "checked", "diamond", CHECKED),
         ([pick] if pick else [], "your mix", "circle-open", BEST),
     ):
-        figure.add_scatter(
+        figure.add_scattergl(
             x=[scaled(row, x) for row in rows], y=[scaled(row, y) for row in rows], mode="markers", name=name,
             marker={"symbol": symbol, "size": 16 if name == "your mix" else 8, "color": colour, "line": {"width": 2}},
         )  # fmt: skip
+    for role, (name, symbol, colour) in MARKS.items():
+        mine = [row for name_of, row in lines.items() if role and name_of.split(":")[0] == ROLES.get(role, role)]
+        if mine:
+            figure.add_scattergl(
+                x=[scaled(row, x) for row in mine], y=[scaled(row, y) for row in mine], mode="markers", name=name,
+                marker={"symbol": symbol, "size": 11, "color": colour},
+            )  # fmt: skip
     return dressed(figure, label(x), label(y))
 
 

@@ -15,6 +15,7 @@ from study.errors import StudyError
 from study.flips import flips
 from study.front import front, methods_measured
 from study.study import Study
+from study.trust import left_out, surrogates
 from ui import copy
 from ui.link import parse_choice, write_choice
 from ui.payload import explorer_payload
@@ -44,7 +45,7 @@ def keep_address() -> None:
 def set_study(key: str | None) -> None:
     """Open another study (or none) and forget what was chosen in the last one."""
     st.session_state["study"] = key
-    for name in ("start", "choice", "map_revision", "asked", "method"):
+    for name in ("start", "choice", "map_revision", "asked", "method", "surrogate"):
         st.session_state.pop(name, None)
     st.query_params.clear()
     if key:
@@ -130,6 +131,31 @@ def _samples(key: str, revision: str, method: str) -> Json:
         return packed_flips(study, flips(study, study.method(method), at.reshape(-1, len(names))), len(names))
     except (ValueError, OSError) as error:  # too few mixes, no answers to show, data that has moved
         return {"problem": str(error), "tasks": [], "degree": 1}
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def _left_out(key: str, revision: str, method: str, surrogate: str | None) -> Json:
+    study = library.find(key)
+    try:
+        return dict(left_out(study, study.method(method), surrogate))
+    except ValueError:  # too few mixes for a prediction
+        return {}
+
+
+def left_out_of(study: Study, revision: str, method: str, surrogate: str | None) -> Json:
+    """Each trial predicted from the others, by task; empty while there are too few."""
+    return _left_out(study.folder.name, revision, method, surrogate)
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def _surrogates(key: str, revision: str, method: str) -> list[dict[str, str]]:
+    study = library.find(key)
+    return surrogates(study, study.method(method))
+
+
+def surrogates_of(study: Study, revision: str, method: str) -> list[dict[str, str]]:
+    """The surrogates that can be fitted now."""
+    return _surrogates(study.folder.name, revision, method)
 
 
 def samples_of(study: Study, revision: str, method: str) -> Json:

@@ -35,7 +35,7 @@ def test_prediction_figure_has_error_bars_in_points() -> None:
 def test_basic_map_reads_predictions_and_measurements() -> None:
     predicted = [{"metrics": {"a": {"mean": 0.5}, "b": {"mean": 1.0}}}]
     checked = [{"metrics": {"a": {"value": 0.6}, "b": {"value": 2.0}}}]
-    figure = figures.basic_map(predicted, checked, A, LOSS, None)
+    figure = figures.basic_map(predicted, checked, {}, A, LOSS, None)
     assert [list(trace.x) for trace in figure.data] == [[50.0], [60.0], []]
 
 
@@ -59,3 +59,11 @@ def test_scores_carry_unit_and_error() -> None:
     assert words.score(0.8725, "fraction") == "87.2 %" and words.score(1.25, "nats") == "1.250"
     assert words.with_error({"value": 0.5, "stderr": 0.025}, "fraction") == "50.0 ± 2.5 %"
     assert words.likely({"mean": 0.5, "low": 0.4, "high": 0.6}, "fraction") == "50.0 (40.0 to 60.0) %"
+
+
+def test_basic_map_has_the_fixed_mixes() -> None:
+    lines = {"base": row(0.5, 1.0), "expert:a": row(0.9, 2.0), "arithmetic": row(0.7, 1.0)}
+    figure = figures.basic_map([row(0.6, 1.0)], [row(0.7, 1.5)], lines, A, LOSS, row(0.6, 1.0))
+    shapes = {trace.name: trace.marker.symbol for trace in figure.data}
+    assert shapes["starting model"] == "square" and shapes["specialist alone"] == "triangle-up"
+    assert shapes["usual recipe, all at 0.3"] == "square-x-open" and shapes["predicted"] != shapes["checked"]

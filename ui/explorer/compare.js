@@ -34,7 +34,13 @@ export class Radar {
       context.setLineDash([]);
       return (draw) => values.forEach((v, t) => draw(...spoke(t, share(v, t))));
     };
-    store.lines.filter((p) => p.role !== "arithmetic").forEach((p) => ring(p.m, p.role === "specialist" ? colours.specialist : colours.base, 1.25, p.role === "base" ? [2, 3] : p.role === "average" ? [6, 3] : [])((a, b) => mark(context, a, b, p.role, colours, 5)));
+    const dashes = { base: [2, 3], average: [6, 3], specialist: [] };
+    store.lines.filter((p) => p.role in dashes).forEach((p) => {
+      // Many specialists would hide everything: then each is marked on its own task only.
+      const own = store.tasks.findIndex((task) => `expert:${task.name}` === p.label);
+      if (p.role === "specialist" && T > 3) mark(context, ...spoke(Math.max(own, 0), share(p.m[Math.max(own, 0)], Math.max(own, 0))), p.role, colours, 5);
+      else ring(p.m, p.role === "specialist" ? colours.specialist : colours.base, 1.25, dashes[p.role])((a, b) => mark(context, a, b, p.role, colours, 5));
+    });
     mixesOf(store).forEach(({ mix, name }, k) => {
       ring(mix.m, k ? colours.text : colours.pick, 2.5, k ? DASHES[k - 1] : [])((a, b) => {
         if (mix.kind === "checked") diamond(context, a, b, 6, k ? colours.text : colours.pick, colours.background);

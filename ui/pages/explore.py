@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -12,11 +10,15 @@ from study import worker
 from study.front import methods_measured
 from study.predict import predict
 from study.study import Study
-from ui import copy, figures, parts, state, words
+from study.trust import nearby
+from ui import copy, parts, state, words
+from ui.basic import basic
+from ui.checking import ask_for_check, await_check
 from ui.component import explorer
+from ui.details import details
 from ui.payload import exact_point
 
-PATIENCE = 20.0  # seconds that a new worker may need before it shows itself
+REFINE = 6  # mixes that are measured around a rough prediction
 
 
 def wait_for_map(study: Study) -> None:
@@ -28,7 +30,22 @@ def wait_for_map(study: Study) -> None:
         st.info(copy.EXPLORE_WAIT.format(done=facts["done"], need=parts.map_needs(study)))
     if st.button(copy.TO_RUN, type="primary"):
         parts.go("run")
+    if worker.alive(study.folder) or parts.starting(study):
+        enough(study.folder.name)
     st.stop()
+
+
+@st.fragment(run_every=1.0)
+def enough(key: str) -> None:
+    """Draws the page anew once more is measured."""
+    study, _ = state.current_study()
+    if study is None or study.folder.name != key:
+        return
+    done = len(study.done())
+    if done != state.recall("waited_at", done):
+        state.remember("waited_at", done)
+        st.rerun()
+    state.remember("waited_at", done)
 
 
 def choose_method(study: Study) -> str:
@@ -72,26 +89,11 @@ def exact(study: Study, payload: dict[str, Any], method: str) -> dict[str, Any] 
         return None
     names = [expert["name"] for expert in payload["experts"]]
     try:
-        found = predict(study, [dict(zip(names, choice["pick"], strict=True))], method=method)
+        at = dict(zip(names, choice["pick"], strict=True))
+        found = predict(study, [at], state.recall("surrogate"), method)
     except ValueError:  # too few mixes for a prediction
         return None
     return exact_point(found["points"][0], payload)
-
-
-def ask_for_check(study: Study, method: str, pick: list[float]) -> None:
-    """Propose the mix as a trial and see to it that somebody measures it."""
-    names = [expert.name for expert in study.experts]
-    low, high = study.bounds(study.method(method))
-    inside = [min(max(value, low), high) for value in pick]
-    strengths = dict(zip(names, inside, strict=True))
-    with suppress(ValueError):  # the prediction from before the check, to be shown beside it
-        state.keep_guess(strengths, predict(study, [strengths], method=method)["points"][0]["metrics"])
-    identity = study.propose(study.method(method), strengths, "asked")
-    if not worker.alive(study.folder):
-        worker.start(study.folder)
-    state.remember("asked", identity)
-    state.remember("asked_at", time.monotonic())
-    state.forget("answered")
 
 
 @st.fragment
@@ -100,10 +102,10 @@ def the_map(key: str, revision: str, method: str) -> None:
     study, _ = state.current_study()
     if study is None or study.folder.name != key:
         return
-    payload = state.payload_of(study, revision, method)
-    failure = state.recall("failure")
-    if failure:
-        basic(payload, study, failure)
+    payload = state.payload_of(study, revision, method, state.recall("surrogate"))
+    if state.recall("failure") or state.recall("plain_charts"):
+        plain_charts(study, payload, revision, method)
+        details(study, payload, revision, method)
         return
     data = message(study, payload, revision, method)
     data |= {"start": state.recall("start"), "busy": state.recall("asked") is not None}
@@ -132,6 +134,7 @@ def the_map(key: str, revision: str, method: str) -> None:
     if result.use:
         state.keep_choice({k: v for k, v in result.use.items() if k != "stamp"}, payload)
         parts.go("export")
+    details(study, payload, revision, method)
 
 
 def message(study: Study, payload: dict[str, Any], revision: str, method: str) -> dict[str, Any]:
@@ -145,24 +148,49 @@ def message(study: Study, payload: dict[str, Any], revision: str, method: str) -
     return light
 
 
-def basic(payload: dict[str, Any], study: Study, failure: str) -> None:
-    """Plain charts where the explorer cannot start."""
-    st.warning(copy.COMPONENT_FAILED.format(error=failure))
-    found = state.front_of(study)
-    rows = found["predicted"] or found["measured"]
-    tasks = found["tasks"]
-    labels = [", ".join(f"{t['title']} {words.score(_middle(row, t), t['unit'])}" for t in tasks) for row in rows[:200]]
-    chosen = st.selectbox(copy.EXPLORER["yourMix"], range(len(labels)), format_func=lambda i: labels[i])
-    if len(tasks) > 1:
-        figure = figures.basic_map(found["predicted"], found["measured"], tasks[0], tasks[1], rows[chosen])
-        st.plotly_chart(figure, key="basic")
-    names = [expert.name for expert in study.experts]
-    state.remember("choice", {"pick": [rows[chosen]["coefficients"][name] for name in names]})
+def plain_charts(study: Study, payload: dict[str, Any], revision: str, method: str) -> None:
+    """The map without the explorer; the choice goes the same ways."""
+    failure = state.recall("failure")
+    strengths = basic(study, revision, method, failure)
+    if strengths is None:
+        return
+    names = [expert["name"] for expert in payload["experts"]]
+    pick = [strengths[name] for name in names]
+    state.remember("choice", {"pick": pick})
+    with st.container(horizontal=True):
+        if st.button(copy.EXPLORER["check"], key="basic-check", disabled=state.recall("asked") is not None):
+            ask_for_check(study, method, pick)
+            st.rerun()
+        if st.button(copy.EXPLORER["use"], key="basic-use"):
+            parts.go("export")
+        if failure and st.button(copy.FAST_AGAIN, key="basic-back"):
+            state.forget("failure")
+            state.forget("browser_has")
+            st.rerun()
 
 
-def _middle(row: dict[str, Any], task: dict[str, Any]) -> float:
-    cell = row["metrics"][task["name"]]
-    return float(cell.get("mean", cell.get("value")))
+def rough(study: Study, payload: dict[str, Any], method: str) -> None:
+    """Where predictions missed by more than the noise: say so, and offer to measure around the chosen mix."""
+    if state.recall("refined"):
+        st.info(copy.ROUGH_ASKED.format(n=state.recall("refined")))
+        return
+    found = payload["rough"]
+    picked = state.picked(study)
+    if not found or picked is None:
+        return
+    tasks = payload["tasks"]
+    missed = [f"{tasks[one['task']]['title']} {one['miss'] * tasks[one['task']]['scale']:.1f}" for one in found]
+    each = parts.standing(study)["seconds_per_trial"] or 1.0
+    with st.container(border=True):
+        st.markdown(copy.ROUGH.format(list=words.listed(missed)))
+        if st.button(copy.ROUGH_BUTTON.format(n=REFINE, time=words.duration(REFINE * each)), key="refine"):
+            points = nearby(study, study.method(method), picked, REFINE)
+            for point in points:
+                study.propose(study.method(method), point, "asked")
+            if points and not worker.alive(study.folder):
+                parts.launch(study, None)
+            state.remember("refined", len(points))
+            st.rerun()
 
 
 @st.fragment(run_every=1.0)
@@ -180,28 +208,8 @@ def watch(key: str, revision: str) -> None:
             st.caption(copy.NEW_RESULTS.format(n=fresh))
             if st.button(copy.UPDATE_MAP, key="update"):
                 state.remember("map_revision", None)
+                state.forget("refined")
                 st.rerun()
-
-
-def await_check(study: Study, asked: str) -> None:
-    """Say how the requested check stands; when there is an answer, draw the page anew."""
-    trial = next((one for one in study.store.trials() if one.id == asked), None)
-    told = parts.standing(study)["worker"]
-    late = time.monotonic() - state.recall("asked_at", 0.0) > PATIENCE
-    answer = None
-    if trial is None or trial.state == "done":
-        answer = copy.CHECK_DONE
-        state.remember("map_revision", None)
-    elif trial.state == "failed" or (late and not told["running"] and told["phase"] == "failed"):
-        answer = copy.CHECK_FAILED.format(error=trial.error or told["error"])
-    if answer:
-        state.forget("asked")
-        state.remember("answered", answer)
-        st.rerun()
-    if late and not told["running"]:
-        worker.start(study.folder)  # the last worker ended just before it saw the wish
-        state.remember("asked_at", time.monotonic())
-    st.info(copy.CHECK_MORE if told["running"] and told["budget"] else copy.CHECK_QUEUED)
 
 
 def _new_results(study: Study, revision: str) -> int:
@@ -231,6 +239,7 @@ def trust(study: Study, method: str, payload: dict[str, Any], revision: str) -> 
 if state.enter("explore"):
     state.remember("map_revision", None)
     state.forget("answered")
+    state.forget("refined")
 current = parts.need_study()
 if len(current.done()) < parts.map_needs(current) or not methods_measured(current):
     wait_for_map(current)
@@ -241,12 +250,16 @@ shown_revision = revision_shown(current)
 notice = st.container()  # always there, so that the map below keeps its place and is not built anew
 with notice:
     waiting = state.recall("asked") is not None
-    if waiting or worker.alive(current.folder) or _new_results(current, shown_revision):
+    if waiting or parts.starting(current) or worker.alive(current.folder) or _new_results(current, shown_revision):
         watch(current.folder.name, shown_revision)
     if not waiting and state.recall("answered"):
         st.success(state.recall("answered"))
 with st.spinner(copy.MAKING_MAP):
-    whole = state.payload_of(current, shown_revision, shown_method)
+    whole = state.payload_of(current, shown_revision, shown_method, state.recall("surrogate"))
 state.remember("start", state.opening(current, whole))
+with notice:
+    rough(current, whole, shown_method)
 the_map(current.folder.name, shown_revision, shown_method)
 trust(current, shown_method, whole, shown_revision)
+if not state.recall("failure"):
+    st.toggle(copy.BASIC_TOGGLE, key="plain_charts", help=copy.BASIC_HELP)
