@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from merging import Recipe
+from study.licences import licences
 from study.observe import task_metrics
 from study.study import Study
 from study.trial import Measured
@@ -42,7 +43,11 @@ def card(
         "".join(f"- `{name}` sha256 `{value}`\n" for name, value in sorted(hashes.items())),
         "\n## Cite\n",
         "".join(f"- {_paper(paper)}\n" for paper in recipe.papers),
-        "\nThe licences of the base, the experts and their data apply to this model.\n",
+        "\n## Licences\n",
+        "".join(
+            f"- {_plain(one.part)}: {_plain(one.licence or 'not stated in its files')}\n" for one in licences(study)
+        ),
+        "\nThey, and those of the data, apply to this model.\n",
     ]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 

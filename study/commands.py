@@ -180,6 +180,7 @@ def measure(
     at: At = None,
     points: Points = None,
     method: MethodName = None,
+    test: Annotated[bool, typer.Option("--test", help="On the held-out split too.")] = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -190,8 +191,10 @@ def measure(
     study = open_study(folder)
     choice = study.method(method)
     asked = [(choice, study.check(choice, one)) for one in _asked(at, points)]
-    trials = measure_now(study, asked, ("validation",), device)
-    value = {"points": [{"trial": t.id, "coefficients": t.coefficients, "metrics": shown(t.metrics)} for t in trials]}
+    trials = measure_now(study, asked, ("validation", "test") if test else ("validation",), device)
+    points_of = [{"trial": t.id, "coefficients": t.coefficients, "metrics": shown(t.metrics)} for t in trials]
+    held_out = [{"test": shown(t.test)} if test else {} for t in trials]
+    value = {"points": [{**one, **more} for one, more in zip(points_of, held_out, strict=True)]}
     lines = [", ".join(f"{n} {m.value:.3f}±{m.stderr:.3f}" for n, m in t.metrics.items()) for t in trials]
     show(value, as_json, "measured: " + "\nmeasured: ".join(lines))
 

@@ -61,3 +61,17 @@ def repair(folder: Folder, as_json: Json = False) -> None:
     lines = [f"{one['file']}: {one['problem']}. {one['done']}" for one in value["found"]] or ["Every file is sound."]
     counts = f"{value['trials']} trials, {value['done']} done, {value['again']} to measure again, {value['lost']} lost."
     show(value, as_json, "\n".join([*lines, counts]))
+
+
+@app.command()
+def push(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder that `export` wrote.")],
+    repo: Annotated[str, typer.Argument(metavar="NAME", help="NAME or OWNER/NAME on the hub.")],
+    public: Annotated[bool, typer.Option("--public", help="Visible to everybody; default: private.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Upload an export to the Hugging Face hub; you must be logged in there."""
+    from study.hub import push as upload
+
+    address = upload(out, repo, not public)
+    show({"address": address}, as_json, f"Uploaded to {address}.")

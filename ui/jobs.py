@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from study.study import Study
-from study.worker import spawn
+from study.worker import LOG, spawn
 
 FACTS = "mergescape.json"
 GOOD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -61,6 +61,23 @@ def start_export(study: Study, coefficients: Mapping[str, float], method: str, n
     pid = spawn(command, log)
     note |= {"pid": pid, "born": born(pid)}
     (place / f"{name}.job").write_text(json.dumps(note), encoding="utf-8")
+
+
+def start_check(study: Study, coefficients: Mapping[str, float], method: str) -> tuple[str, int, float]:
+    """Start `python -m study measure --test` for one mix; (study, process, when it began), for `working`."""
+    at = ",".join(f"{expert}={value!r}" for expert, value in coefficients.items())
+    command = [sys.executable, "-m", "study", "measure", str(study.folder), "--at", at, "--method", method]
+    pid = spawn([*command, "--test", "--json"], study.folder / LOG)
+    return study.folder.name, pid, born(pid)
+
+
+def start_push(export: Export, repo: str, public: bool) -> tuple[str, int, float]:
+    """Start `python -m study push` for a finished export; (its log, process, when it began)."""
+    log = export.folder.with_suffix(".push.log")
+    log.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "study", "push", str(export.folder), repo, *(["--public"] if public else [])]
+    pid = spawn([*command, "--json"], log)
+    return str(log), pid, born(pid)
 
 
 def exports(study: Study) -> list[Export]:

@@ -11,7 +11,8 @@ from study.front import baselines, shown, task_facts
 from study.predict import predict
 from study.study import Study
 from study.trial import Trial
-from ui import copy, exports, jobs, parts, state, words
+from ui import copy, exports, jobs, parts, state, taking, words
+from ui import copy_export as told
 
 
 def choose_first() -> None:
@@ -58,8 +59,11 @@ def the_mix(study: Study, method: str, strengths: dict[str, float], trial: Trial
         state.keep_guess(strengths, predicted)
     st.subheader(copy.EXPORT_MIX)
     st.table(parts.scores(tasks, predicted, checked, test, baselines(study)), border="horizontal", hide_index=True)
-    for line in parts.missed(tasks, predicted, checked):
+    below = parts.missed(tasks, predicted, checked)
+    for line in below:
         st.warning(line)
+    if predicted and checked and not below:
+        st.success(told.WITHIN)
     if done:
         st.caption(f"{copy.IS_CHECKED} {copy.FLATTERING}")
     titles = {expert.name: expert.title or expert.name for expert in study.experts}
@@ -69,19 +73,37 @@ def the_mix(study: Study, method: str, strengths: dict[str, float], trial: Trial
 
 
 def check(study: Study, method: str, strengths: dict[str, float], trial: Trial | None) -> None:
-    """Not measured yet: say so and offer to."""
+    """Not measured yet, or not in the final check: say so and offer to."""
+    key, pid, born = state.recall("checking", ("", 0, 0.0))
+    sent = key == study.folder.name
+    if sent and jobs.working(pid, born):
+        watch(study.folder.name)
+        return
+    done = trial is not None and trial.state == "done"
     if trial is not None and trial.state in ("proposed", "running") and worker.alive(study.folder):
         watch(study.folder.name)
         return
-    if trial is not None and trial.state == "failed":
-        st.error(copy.CHECK_FAILED.format(error=trial.error))
-    else:
+    failed = trial.error if trial is not None and trial.state == "failed" else None
+    if failed or (sent and not done):
+        error = failed or jobs.last_line(study.folder / worker.LOG)
+        st.error(copy.CHECK_FAILED.format(error=parts.plain(str(error))))
+    elif not done:
         st.warning(copy.NOT_CHECKED)
-    if st.button(copy.CHECK_NOW, type="primary", key="check"):
-        study.propose(study.method(method), strengths, "asked")
-        if not worker.alive(study.folder):
-            worker.start(study.folder)
-        st.rerun()
+    offer(study, method, strengths, done)
+
+
+def offer(study: Study, method: str, strengths: dict[str, float], done: bool) -> None:
+    """The button that measures, and how often the final check was looked at."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        label, hint = (told.EXAM, told.EXAM_HELP) if done else (told.CHECK_BOTH, told.CHECK_BOTH_HELP)
+        if st.button(label, type="secondary" if done else "primary", key="check", help=hint):
+            if worker.alive(study.folder) and not done:
+                study.propose(study.method(method), strengths, "asked")  # the run measures it next
+            else:
+                state.remember("checking", jobs.start_check(study, strengths, method))
+            st.rerun()
+        count = parts.exams(study)
+        st.caption(told.EXAMS_FIRST if not count else told.EXAMS_ONE if count == 1 else told.EXAMS.format(n=count))
 
 
 @st.fragment(run_every=1.0)
@@ -90,8 +112,11 @@ def watch(key: str) -> None:
     study, _ = state.current_study()
     if study is None or study.folder.name != key:
         return
-    if worker.alive(study.folder) or any(one.state == "running" for one in jobs.exports(study)):
-        st.info(copy.EXPORT_RUNNING if not worker.alive(study.folder) else copy.CHECK_QUEUED)
+    key_of, pid, born = state.recall("checking", ("", 0, 0.0))
+    checking = key_of == key and jobs.working(pid, born)
+    writing = any(one.state == "running" for one in jobs.exports(study))
+    if checking or writing or worker.alive(study.folder):
+        st.info(told.CHECKING if checking else copy.EXPORT_RUNNING if writing else copy.CHECK_QUEUED)
         return
     st.rerun()
 
@@ -108,12 +133,29 @@ def write_form(study: Study, method: str, strengths: dict[str, float], done: boo
     busy = worker.alive(study.folder)
     if busy:
         st.caption(copy.EXPORT_BUSY)
+    if not done:
+        st.caption(told.UNCHECKED)
+    enough = taking.room(study)
+    taking.licence_box(study)
     label = copy.EXPORT_BUTTON if done else copy.EXPORT_ANYWAY
-    if st.button(label, type="primary" if done else "secondary", disabled=not good or busy, key="write"):
+    if st.button(label, type="primary" if done else "secondary", disabled=not good or busy or not enough, key="write"):
         jobs.start_export(
             study, study.check(study.method(method), strengths), method, jobs.free_name(study, name), dtype
         )
         st.rerun()
+    command(study, method, strengths, name, dtype)
+
+
+def command(study: Study, method: str, strengths: dict[str, float], name: str, dtype: str) -> None:
+    """What does the same without a browser."""
+    at = ",".join(f"{expert}={value:g}" for expert, value in strengths.items())
+    with st.expander(told.COMMAND):
+        st.code(
+            f"python -m study measure {study.folder} --at {at} --method {method} --test\n"
+            f"python -m study export {study.folder} --at {at} --method {method} --format '{dtype}' --out {name}\n"
+            f"python -m study verify {name}",
+            language="bash",
+        )
 
 
 def finished(study: Study, export: jobs.Export) -> None:
@@ -127,6 +169,7 @@ def finished(study: Study, export: jobs.Export) -> None:
     with st.expander(copy.OTHER_FILES), st.container(horizontal=True):
         for name, count in others:
             st.link_button(copy.DOWNLOAD.format(name=name, size=words.size(count)), links[name])
+    taking.share(study, export)
     st.markdown(f"**{copy.FINAL_TITLE}**")
     facts = export.facts
     rows = parts.scores(tasks, None, facts.get("validation"), facts["metrics"], baselines(study))
@@ -170,7 +213,7 @@ else:
     measured = trial_of(current, way, chosen)
     is_done = measured is not None and measured.state == "done"
     the_mix(current, way, measured.coefficients if measured else chosen, measured)
-    if not is_done:
+    if not is_done or (measured is not None and not measured.test):
         check(current, way, chosen, measured)
     write_form(current, way, measured.coefficients if measured else chosen, is_done)
 all_exports(current)
