@@ -51,6 +51,6 @@ def _maps(front: Json) -> list[str]:
     pairs = list(zip(tasks, tasks[1:], strict=False))
     drawn = []
     for number, (x, y) in enumerate(pairs):
-        figure = figures.basic_map(front["predicted"], front["measured"], x, y, None)
+        figure = figures.basic_map(front["predicted"], front["measured"], front.get("baselines", {}), x, y, None)
         drawn.append(figure.to_html(full_html=False, include_plotlyjs=number == 0, config={"displaylogo": False}))
     return [f"<h2>{told.REPORT_MAP}</h2>", *drawn] if drawn else []
