@@ -4,6 +4,7 @@ Importing it loads numpy, scipy and moocore; BoTorch and torch come only with th
 """
 
 from surrogate.bands import Bands, bands
+from surrogate.bayesian_map import propose_by_bins
 from surrogate.catalogue import choose, surrogate, surrogates, usable
 from surrogate.choice import Choice, Cloud, balanced, best_for, choosing_cloud, knee_of
 from surrogate.design import Design, anchor_points, design
@@ -19,6 +20,7 @@ from surrogate.front import (
 )
 from surrogate.link import Link, link_for
 from surrogate.logits import FittedLogits
+from surrogate.nested import Nested, nested, pair_up
 from surrogate.observations import Observations
 from surrogate.prediction import Fitted, LeaveOneOut, Prediction, Surrogate
 from surrogate.propose import Proposal, propose
@@ -35,6 +37,7 @@ __all__ = [
     "Front",
     "LeaveOneOut",
     "Link",
+    "Nested",
     "Observations",
     "Prediction",
     "Proposal",
@@ -55,11 +58,14 @@ __all__ = [
     "knee",
     "knee_of",
     "link_for",
+    "nested",
     "non_dominated",
     "normalised",
+    "pair_up",
     "predicted_cloud",
     "predicted_front",
     "propose",
+    "propose_by_bins",
     "reference_point",
     "surrogate",
     "surrogates",

@@ -1,9 +1,10 @@
 """Bayesian MAP (arXiv 2406.07529, Algorithm 3): new points where the surrogate errs most, by bins of direction.
 
-Kept for comparison; propose.py finds better fronts. What its public loop gets wrong is mended: empty bins are the
-first to be explored instead of never; points on a bin's edge belong to it; every resample drops a fresh fifth of the
-trials; errors are those of leaving a trial out, of all trials, scaled so that the temperature means something; every
-batch is kept and fitted (the caller refits); rays reach the edge of the box, where the published radius stops at 0.8.
+Used by the surrogate of that name, for comparison; propose.py finds better fronts. What its public loop gets wrong is
+mended: empty bins are the first to be explored instead of never; points on a bin's edge belong to it; every resample
+drops a fresh fifth of the trials; errors are those of leaving a trial out, of all trials, scaled so that the
+temperature means something; every batch is kept and fitted (the caller refits); rays reach the edge of the box, where
+the published radius stops at 0.8.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from surrogate.errors import SurrogateError
 from surrogate.observations import Array
 from surrogate.prediction import Fitted
 
+BAYESIAN = "bayesian-map"
 TEMPERATURE = 0.07
 DOUBT = 0.5
 RESAMPLES = 30

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
+from surrogate.bayesian_map import BAYESIAN
 from surrogate.errors import SurrogateError
 from surrogate.gp import GaussianProcess
 from surrogate.logits import LogitSurrogate
@@ -23,6 +24,7 @@ def surrogates() -> dict[str, Surrogate]:
         LogitSurrogate(),
         LogitSurrogate("linear-logits", "Linear logits (preview)", curved=False),
         Quadratic(),
+        Quadratic(BAYESIAN, "Bayesian MAP (quadratic, trials where it errs)"),
         GaussianProcess(),
     ]
     return {s.name: s for s in found}

@@ -2,8 +2,8 @@
 
 For many experts and one preference: (d - 1) nodes of a few trials each. What differs from the public code: pairs are
 taken level by level so that the tree is balanced, by a given conflict (cosines of task vectors, say) instead of
-accuracies in mixed units; every node keeps its whole front, so that a change of preference measures only what lies
-above the change.
+accuracies in mixed units; every node keeps its whole front, and all trials of the tree are kept together, so that
+another preference costs no measurement (prefer).
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import numpy as np
 from surrogate.design import design
 from surrogate.errors import SurrogateError
 from surrogate.front import ideal_and_nadir
-from surrogate.observations import Array, Observations
+from surrogate.observations import Array, Observations, together
 from surrogate.prediction import Surrogate
 from surrogate.search import Front, predicted_front
+
+STEPS = np.stack([axis.ravel() for axis in np.meshgrid(*[np.linspace(0.0, 1.0, 41)] * 2)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,31 @@ class Level:
 
 @dataclass(frozen=True)
 class Nested:
-    """coefficients (d,) for the preference; levels in the order they were solved; trials X (n, d) that were
-    measured."""
+    """coefficients (d,) for the preference; levels in the order they were solved; trials: all that was measured, in
+    the coefficients of all experts (None for a single expert, which needs no trial)."""
 
     coefficients: Array
     levels: tuple[Level, ...]
-    X: Array
+    trials: Observations | None
+
+    def prefer(self, surrogate: Surrogate, weights: Sequence[float], seed: int = 0) -> Array:
+        """Coefficients (d,) for another preference, without a measurement.
+
+        The tree is solved again from its leaves; what its pairs of merges would measure is predicted by a surrogate of
+        all trials. Raises SurrogateError when the weights do not match the tree.
+        """
+        if self.trials is None:
+            return self.coefficients
+        weight = _checked(weights, self.trials.m)
+        fitted = surrogate.fit(self.trials, seed)
+        solved: dict[tuple[int, ...], Array] = {(t,): np.eye(self.trials.d)[t] for t in range(self.trials.d)}
+        for level in self.levels:
+            ends = np.stack([solved[child.leaves] for child in level.node.children])
+            at = np.clip(STEPS @ ends, self.trials.low, self.trials.high)
+            leaves = list(level.node.leaves)
+            row = _preferred(fitted.objective(at)[:, leaves], weight[leaves])
+            solved[level.node.leaves] = at[row]
+        return np.asarray(solved[self.levels[-1].node.leaves])
 
 
 def pair_up(conflict: Array) -> Node:
@@ -87,11 +108,9 @@ def nested(
     Raises SurrogateError when the weights do not match the tree, or are not positive somewhere.
     """
     d = len(tree.leaves)
-    weight = np.asarray(weights, dtype=np.float64)
-    if weight.shape != (d,) or (weight < 0).any() or not (weight > 0).any():
-        raise SurrogateError(f"{weight.size} weights were given for {d} experts.", "Give one >= 0 each, one positive.")
+    weight = _checked(weights, d)
     levels: list[Level] = []
-    tried: list[Array] = []
+    tried: list[Observations] = []
 
     def solve(node: Node) -> Array:
         if not node.children:
@@ -99,7 +118,7 @@ def nested(
         ends = np.stack([solve(child) for child in node.children])
         X2 = design(2, trials, np.zeros(2), np.ones(2), seed=seed + len(levels)).X
         observed = measure(X2 @ ends)
-        tried.append(observed.X)
+        tried.append(observed)
         small = replace(observed.only(node.leaves), X=X2, low=np.zeros(2), high=np.ones(2))
         front = predicted_front(surrogate.fit(small, seed), seed=seed)
         row = _preferred(front.search, weight[list(node.leaves)])
@@ -108,7 +127,14 @@ def nested(
         return chosen
 
     found = solve(tree)
-    return Nested(found, tuple(levels), np.concatenate(tried) if tried else np.empty((0, d)))
+    return Nested(found, tuple(levels), together(tried) if tried else None)
+
+
+def _checked(weights: Sequence[float], d: int) -> Array:
+    weight = np.asarray(weights, dtype=np.float64)
+    if weight.shape != (d,) or (weight < 0).any() or not (weight > 0).any():
+        raise SurrogateError(f"{weight.size} weights were given for {d} experts.", "Give one >= 0 each, one positive.")
+    return weight
 
 
 def _preferred(Y: Array, weight: Array) -> int:

@@ -127,6 +127,17 @@ class Observations:
         return replace(self, Y=Y, metrics=tuple(metrics), search=(None,) * self.m)
 
 
+def together(parts: Sequence[Observations]) -> Observations:
+    """Trials of one problem (same box, metrics, samples) as one; outputs are kept where every part has them."""
+    first = parts[0]
+    outputs = []
+    for own in zip(*(part.outputs for part in parts), strict=True):
+        known = [one for one in own if one is not None]
+        outputs.append(np.concatenate(known) if len(known) == len(own) else None)
+    X, Y, noise = (np.concatenate([getattr(part, name) for part in parts]) for name in ("X", "Y", "noise"))
+    return replace(first, X=X, Y=Y, noise=noise, outputs=tuple(outputs))
+
+
 def to_unit(X: Array, low: Array, high: Array) -> Array:
     """Coefficients (k, d) mapped so that the box [low, high] becomes the unit box."""
     return np.asarray((np.atleast_2d(np.asarray(X, dtype=np.float64)) - low) / (high - low), dtype=np.float64)

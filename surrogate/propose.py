@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from surrogate.bayesian_map import BAYESIAN, propose_by_bins
 from surrogate.errors import SurrogateError
 from surrogate.front import (
     Index,
@@ -58,8 +59,8 @@ def propose(
 ) -> Proposal:
     """``count`` new coefficient vectors inside the box, none equal to a measured or a pending one (k, d).
 
-    A BoTorch surrogate proposes by its own acquisition, every other by greedy hypervolume gain under posterior
-    samples. Raises SurrogateError when count < 1.
+    A BoTorch surrogate proposes by its own acquisition, Bayesian MAP by its bins, every other by greedy hypervolume
+    gain under posterior samples. Raises SurrogateError when count < 1.
     """
     if count < 1:
         raise SurrogateError(f"At least 1 point must be proposed, got {count}.")
@@ -74,6 +75,8 @@ def propose(
     chosen = X[at][picked]
     if isinstance(fitted, FittedProcess):
         chosen = fitted.acquire(count, *box, waiting)
+    elif fitted.name == BAYESIAN:
+        chosen = np.clip(propose_by_bins(fitted, count, seed), *box)
     chosen = _filled(o, chosen, waiting, count, box, seed)
     error = loo_share(fitted)
     stop = gain < SMALL_GAIN and error < SMALL_ERROR

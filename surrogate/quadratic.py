@@ -77,7 +77,11 @@ class Regression:
 
 @dataclass(frozen=True)
 class Quadratic:
-    """The quadratic surrogate of MAP, one regression per metric."""
+    """The quadratic surrogate of MAP, one regression per metric.
+
+    Under the name of Bayesian MAP new trials are proposed where it errs most (bayesian_map.py), not where the front
+    gains.
+    """
 
     name: str = "quadratic"
     title: str = "Quadratic (MAP)"
@@ -99,7 +103,7 @@ class Quadratic:
         v = (o.unit - 0.5)[order]
         fits = tuple(regress(v, o.Y[order, j], o.noise[order, j], o.links[j]) for j in range(o.m))
         search = self.fit(o.for_search(), seed) if o.searches_otherwise else None
-        return FittedQuadratic(o, fits, seed, search)
+        return FittedQuadratic(o, fits, seed, search, self.name)
 
 
 @dataclass(frozen=True)

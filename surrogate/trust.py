@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from surrogate.catalogue import surrogates
 from surrogate.prediction import Fitted
+from surrogate.quadratic import FittedQuadratic, Quadratic
 
 ENOUGH = 0.95
-QUADRATIC = "quadratic"
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ def judge(fitted: Fitted, seed: int = 0) -> Trust:
     trusted = r2 >= ENOUGH
     known = surrogates()
     own = f"{known[fitted.name].title} {_explains(r2, metric)}"
-    if fitted.name == QUADRATIC:
+    if isinstance(fitted, FittedQuadratic):
         return Trust(r2, metric, trusted, r2, f"{own}{'.' if trusted else f': below {ENOUGH}, not to be trusted.'}")
-    rival = known[QUADRATIC]
+    rival = Quadratic()
     if o.n < rival.min_trials(o.d):
         verdict = "trusted" if trusted else f"below {ENOUGH}, so only a first look"
         return Trust(r2, metric, trusted, None, f"{own}: {verdict}.")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
+from evaluation.metric import metrics
 from surrogate import FittedLogits, Observations, SurrogateError, design, link_for, surrogate
 from surrogate.kernel import Kernel, Posterior, _loss, learn
 from surrogate.logits import paired_normals
@@ -87,6 +88,18 @@ def test_other_metrics_are_read_from_the_same_fit(bed: Bed) -> None:
         assert np.sqrt(np.mean((fitted.read(X, functions).mean - truth.Y) ** 2)) < most
     np.testing.assert_allclose(fitted.objective(X), bed.measure(X, name="soft").Y, atol=0.01)
     assert all(task.reading.margin for task in fitted.tasks)
+
+
+def test_every_metric_of_the_program_is_read_from_the_same_fit(bed: Bed) -> None:
+    o = bed.measure(starts(2, 16), soft=True)
+    fitted = fit(o)
+    X = fresh(2, 40)
+    outputs, targets = bed.outputs(X, 2), bed.targets[:2]
+    for name, one in metrics().items():
+        truth = np.stack([one.function(o, t) for o, t in zip(outputs, targets, strict=True)], axis=1)
+        read = fitted.read(X, (one.function,) * 2)
+        assert 1 - np.mean((read.mean - truth) ** 2) / truth.var() > 0.95, name
+        assert ((truth >= read.low - 0.02) & (truth <= read.high + 0.02)).mean() > 0.85, name
 
 
 @pytest.mark.parametrize("name", ["likelihood", "worst"])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from surrogate import Observations, SurrogateError, surrogate
+from surrogate import Observations, SurrogateError, propose, surrogate
 from surrogate.bayesian_map import angles, bin_count, bin_of, bin_scores, direction, propose_by_bins
 from surrogate.nested import Node, nested, pair_up
 
@@ -62,8 +62,33 @@ def test_trees_are_balanced_and_pair_what_agrees() -> None:
 def test_nested_merging_beats_the_average(bed: Any, name: str) -> None:
     tree = pair_up(np.ones((4, 4)))
     found = nested(tree, lambda X: bed.measure(X, soft=True), surrogate(name), [1.0] * 4, trials=10)
-    assert len(found.levels) == 3 and found.X.shape == (30, 4) and found.coefficients.shape == (4,)
+    assert found.trials is not None
+    assert len(found.levels) == 3 and found.trials.X.shape == (30, 4) and found.coefficients.shape == (4,)
     ours, average, base = bed.measure(np.stack([found.coefficients, np.full(4, 0.25), np.zeros(4)])).Y.min(axis=1)
     assert ours > max(average, base)
     with pytest.raises(SurrogateError, match="3 weights were given for 4 experts"):
         nested(tree, bed.measure, surrogate(name), [1.0] * 3)
+
+
+def test_another_preference_costs_no_measurement(bed: Any) -> None:
+    asked: list[int] = []
+
+    def measure(X: np.ndarray) -> Observations:
+        asked.append(len(X))
+        measured: Observations = bed.measure(X, soft=True)
+        return measured
+
+    found = nested(pair_up(np.ones((4, 4))), measure, surrogate("logits"), [1.0] * 4, trials=10)
+    spent = sum(asked)
+    same, first = (found.prefer(surrogate("logits"), w) for w in ([1.0] * 4, [1.0, 0.05, 0.05, 0.05]))
+    assert sum(asked) == spent == 30
+    equal, again, mine = bed.measure(np.stack([found.coefficients, same, first])).Y
+    assert again.min() > equal.min() - 0.05
+    assert mine[0] > equal[0] + 0.02
+    with pytest.raises(SurrogateError, match="2 weights were given for 4 experts"):
+        found.prefer(surrogate("logits"), [1.0, 1.0])
+
+
+def test_bayesian_map_proposes_by_its_bins(smooth: Observe) -> None:
+    fitted = surrogate("bayesian-map").fit(smooth(3, 14))
+    np.testing.assert_array_equal(propose(fitted, 3, seed=5).X, propose_by_bins(fitted, 3, seed=5))
