@@ -91,3 +91,12 @@ def write_sum(vectors: TaskVectors, rows: Tensor, access: Access) -> None:
     for entry in layout.entries:
         total = vectors.base_tensor(entry.name) + layout.view(rows, entry).sum(0)
         layout.view(access.weights, entry).copy_(total)
+
+
+def source(on: str, vectors: TaskVectors, rows: Tensor) -> None:
+    """Write the directions of task arithmetic, or of TIES with what agrees summed, into rows (T, P)."""
+    made = method(on, {"merge": "sum"} if on == "ties" else {})
+    found = made.survey(vectors)
+    for entry in vectors.layout.entries:
+        directions = made.prepare_tensor(entry.name, vectors.deltas(entry.name), found)
+        vectors.layout.view(rows, entry).copy_(directions)

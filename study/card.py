@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from merging import Recipe
+from merging import NEEDS, Recipe
 from study.licences import licences
 from study.observe import task_metrics
 from study.study import Study
@@ -28,11 +28,12 @@ def card(
         _front_matter(study, test, library),
         f"# {_plain(study.settings.name)}\n",
         f"One model merged from {len(recipe.experts)} experts of one base with Mergescape "
-        f"(method `{recipe.method}`). Merging needs no training.\n",
+        f"(method `{recipe.method}`).{'' if recipe.prepared else ' Merging needs no training.'}\n",
         "## What it measures\n",
         _table(study, test, validation, baselines),
         "\nTest samples were seen neither by the experts' training nor by the search that chose these coefficients; "
         "validation samples were what the search saw, so their numbers flatter. ± is one standard error.\n",
+        _learning(recipe),
         "## Coefficients\n",
         "".join(f"- {_plain(name)}: {value:g}\n" for name, value in recipe.coefficients.items()),
         "\n## How to load it\n",
@@ -50,6 +51,17 @@ def card(
         "\nThey, and those of the data, apply to this model.\n",
     ]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def _learning(recipe: Recipe) -> str:
+    """What the method learned from; the warning where those were the test samples."""
+    needs = recipe.made().needs
+    if not needs:
+        return ""
+    said = f"The method learned from {'; '.join(NEEDS[need] for need in needs)}.\n"
+    if "test inputs" in needs:
+        return f"**Transductive:** {said[0].lower()}{said[1:]}"
+    return said
 
 
 def _front_matter(study: Study, test: Mapping[str, Measured], library: str) -> str:

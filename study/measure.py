@@ -21,6 +21,7 @@ from evaluation.task import Task
 from merging import Checkpoint, Directions, Method
 from study.calibration import Calibration
 from study.errors import StudyError
+from study.learned import DIRECTIONS
 from study.samples import FOLDER as SAMPLES
 from study.samples import specs
 from study.settings import MethodChoice
@@ -28,7 +29,6 @@ from study.study import Study
 from study.trial import Measured
 from study.writing import replace_text
 
-DIRECTIONS = "directions"
 PINS = "fingerprints.json"
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 Say = Callable[[str, int, int], None]

@@ -31,11 +31,13 @@ CASES: dict[str, list[tuple[dict[str, object], dict[str, float], Make, float]]] 
     ],
 }
 
+EVERY = formulas.by_gradients()
+
 
 def main(wanted: list[str]) -> None:
     held = json.loads((HERE / "inputs.json").read_text(encoding="utf-8"))
     data = {who: {name: np.asarray(v, np.float64) for name, v in state.items()} for who, state in held.items()}
-    for name, cases in CASES.items():
+    for name, cases in {**CASES, **EVERY}.items():
         if wanted and name not in wanted:
             continue
         made = [

@@ -12,6 +12,7 @@ import numpy as np
 ROWS, WIDTH, CLASSES = 8, 5, 3
 State = Mapping[str, np.ndarray]
 See = Callable[[str, str, np.ndarray], None]
+Loss = Callable[[State, str, int], float]
 
 
 def random(*words: str) -> np.random.Generator:

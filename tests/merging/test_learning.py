@@ -7,6 +7,7 @@ import torch
 
 import merging
 from merging import MergingError, combine_into, method, methods, new_recipe, prepare, task_vectors
+from merging.methods.concrete import Mask
 from merging.recipe import file_hash
 from tests.merging.toy import Toy
 
@@ -98,3 +99,77 @@ def test_a_recipe_carries_what_was_learned(families, tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(MergingError, match="is not at"):
         merging.merge(again, tmp_path, tmp_path / "three.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("adamerging", {"by": "task", "steps": 0}), ("adamerging", {"steps": 0}), ("concrete", {"steps": 0})],
+)
+def test_without_steps_it_is_task_arithmetic(name: str, settings: dict[str, object], families) -> None:
+    group = families(3)
+    found, wanted = merged(method(name, settings), group), merged(method("task_arithmetic"), group, 0.3)
+    for key, tensor in wanted.items():
+        torch.testing.assert_close(found[key], tensor, rtol=1e-6, atol=1e-6)
+
+
+def test_fisher_with_equal_weights_is_the_average(families) -> None:
+    group = families(3)
+    found, wanted = merged(method("fisher", {"floor": 1e6}), group), merged(method("weighted_average"), group, 1 / 3)
+    for key, tensor in wanted.items():
+        torch.testing.assert_close(found[key], tensor, rtol=1e-5, atol=1e-5)
+
+
+def test_what_validates_best_is_kept_and_the_curve_with_it(families) -> None:
+    group = families(3)
+    made = method("adamerging", {"steps": 40, "rate": 0.2, "look": 5})
+    with task_vectors(group.base, group.experts) as vectors:
+        access = Toy(vectors.layout, vectors.names)
+        directions = prepare(made, vectors, access=access)
+        curve, best = directions.facts["curve"], directions.facts["best"]
+        means = {each["step"]: each["mean"] for each in curve}
+        assert means[best] == max(means.values()) and len(means) > 1
+        combine_into(access.weights, directions, dict.fromkeys(vectors.names, 1.0))
+        again = access.score()
+        wanted = next(each["validation"] for each in curve if each["step"] == best)
+        assert again == pytest.approx(wanted, abs=1e-5)
+        learned = directions.facts["learned"]
+        assert set(learned) == set(group.names) and set(learned["e0"]) == set(vectors.layout.index)
+
+
+def test_a_preference_favours_its_task(families) -> None:
+    group = families(2)
+    found = {}
+    for wish in ("e0=1", "e1=1"):
+        made = method("atlas", {"steps": 30, "rate": 0.1, "look": 0, "preference": wish})
+        with task_vectors(group.base, group.experts) as vectors:
+            access = Toy(vectors.layout, vectors.names)
+            directions = prepare(made, vectors, access=access)
+            combine_into(access.weights, directions, dict.fromkeys(vectors.names, 1.0))
+            found[wish] = access.score()
+    assert found["e0=1"]["e0"] > found["e1=1"]["e0"] and found["e1=1"]["e1"] > found["e0=1"]["e1"]
+
+
+@pytest.mark.parametrize("wish", ["x=1", "e0=much", "e0=-1", "e0=0,e1=0"])
+def test_a_wrong_preference_is_refused(wish: str, families) -> None:
+    group = families(2)
+    with task_vectors(group.base, group.experts) as vectors, pytest.raises(MergingError, match="prefer"):
+        prepare(method("atlas", {"preference": wish}), vectors, access=Toy(vectors.layout, vectors.names))
+
+
+def test_the_mask_is_differentiated_right(families) -> None:
+    with task_vectors(families(2).base, families(2).experts) as vectors:
+        layout = vectors.layout
+        dice = torch.Generator().manual_seed(3)
+        values, slope = (torch.randn(layout.size, generator=dice) for _ in range(2))
+        mask = Mask(layout, torch.zeros(layout.size))
+        mask.set(values, 0.0)
+        free = values.clone().requires_grad_(True)
+        m = torch.sigmoid(free / 0.5)
+        parts = [(layout.view(m, e) / layout.view(m, e).mean() * layout.view(slope, e)).sum() for e in layout.entries]
+        (wanted,) = torch.autograd.grad(torch.stack(parts).sum(), free)
+        torch.testing.assert_close(mask.pull(slope), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_transductive_learning_asks_for_the_test_inputs() -> None:
+    assert method("adamerging", {"transductive": True}).needs == ("test inputs", "validation")
+    assert method("adamerging", {"look": 0}).needs == ("inputs",)

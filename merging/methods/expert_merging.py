@@ -1,0 +1,92 @@
+"""Expert Merging: coefficients that make the merge answer, inside and outside, as each expert does."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from merging.access import Access
+from merging.anchor import source
+from merging.method import Linearity, Method, Paper
+from merging.setting import Range, Text
+from merging.task_vector import TaskVectors
+from merging.training import (
+    LOOK_HELP,
+    PREFERENCE_FORM,
+    PREFERENCE_HELP,
+    RATE_HELP,
+    STEPS_HELP,
+    Course,
+    Scaled,
+    learned,
+    preferences,
+    train,
+)
+
+
+@dataclass(frozen=True)
+class ExpertMerging(Method):
+    """Expert Merging (arXiv 2509.25712; the authors' code Littleor/ExpertMerging).
+
+    α = sigmoid(a) per expert and tensor, from `start`, by Adam on Σ_k β_k [ ‖h − h⁽ᵏ⁾‖² over the blocks + the soft
+    cross-entropy of expert k's outputs with the merge's ] + γ mean |α − ᾱ| on unlabelled samples; β is the preference.
+    What the experts say is computed once. Directions: α_t τ_t.
+
+    Deviations: each block's distance is divided by the size of what is aimed at, so that no block rules the sum;
+    batches in place of few single samples, with a smaller rate (0.1, theirs 0.5 for one pass over 5 samples);
+    norms, biases and embeddings are learned too. Expert Merging++ (chunks of large tensors) is not here.
+
+    Cost and memory: as AdaMerging, and the block outputs of every expert for its samples.
+    """
+
+    name: ClassVar[str] = "expert_merging"
+    title: ClassVar[str] = "Expert Merging"
+    summary: ClassVar[str] = "Learns how much of each expert every layer takes, so that the merge answers as they do."
+    linearity: ClassVar[Linearity] = "linear"
+    needs_data: ClassVar[tuple[str, ...]] = ("inputs", "validation")
+    bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
+    paper: ClassVar[Paper] = Paper(
+        "2509.25712",
+        "Expert Merging: Model Merging with Unsupervised Expert Alignment and Importance-Guided Layer Chunking",
+        2026,
+        "Zhang et al.",
+    )
+
+    start: Annotated[float, Range(0.01, 0.99, "α at the start.")] = 0.3
+    steps: Annotated[int, Range(0, 10000, STEPS_HELP)] = 200
+    rate: Annotated[float, Range(1e-5, 1.0, RATE_HELP)] = 0.1
+    even: Annotated[float, Range(0.0, 100.0, "γ, the pull of every α to the mean of all.")] = 0.05
+    look: Annotated[int, Range(0, 1000, LOOK_HELP)] = 10
+    preference: Annotated[str, Text(PREFERENCE_HELP, PREFERENCE_FORM)] = ""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Samples without labels."""
+        return ("inputs", *(("validation",) if self.look else ()))
+
+    def learn(self, rows: Tensor, vectors: TaskVectors, access: Access) -> dict[str, Any]:
+        """Remember the experts' answers, train a, multiply the task vectors by α."""
+        for number, expert in enumerate(vectors.names):
+            access.tell("asking the experts", number, len(vectors.names))
+            vectors.write_expert(number, access.weights)
+            access.remember(expert)
+        source("task_arithmetic", vectors, rows)
+        scaled = Scaled(rows, vectors, access, "layer")
+        place = torch.full(scaled.shape, self.start, dtype=torch.float64).logit()
+
+        def write(values: Tensor) -> None:
+            scaled.write(values.sigmoid())
+            place.copy_(values)
+
+        def pull(gradient: Tensor) -> Tensor:
+            alpha = place.sigmoid()
+            sign = (alpha - alpha.mean()).sign()
+            uneven = self.even * (sign - sign.mean()) / alpha.numel()
+            return (scaled.pull(gradient) + uneven) * alpha * (1.0 - alpha)
+
+        course = Course("expert", self.steps, self.rate, self.look)
+        found = train(place.clone(), write, pull, access, course, preferences(self.preference, access.tasks))
+        alpha = found.values.sigmoid()
+        scaled.apply(alpha, rows)
+        return {"learned": learned(alpha, vectors.layout, vectors.names), "best": found.best, "curve": found.curve}

@@ -1,0 +1,181 @@
+"""One trainer for everything that is learned by gradients: coefficients per expert, per tensor, masks.
+
+The parameters λ are turned into weights by `write`, and the gradient of the weights into one of λ by `pull`; a
+preference weighs the tasks' losses. Every few steps the tasks' metrics on validation samples are looked at, and the λ
+with the best of them is what remains: the losses without labels go on falling when the merge is past its best.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from merging.access import Access, Loss
+from merging.errors import MergingError
+from merging.task_vector import Layout, TaskVectors
+
+STEPS_HELP = "Steps of the training; 0 keeps what it starts from."
+RATE_HELP = "Length of a step."
+LOOK_HELP = "Steps between two looks at the validation samples; the best of them is kept. 0 never looks."
+PREFERENCE_HELP = "How much each task's loss counts; empty means all alike."
+PREFERENCE_FORM = "TASK=NUMBER,… with numbers from 0, or nothing"
+TRANSDUCTIVE_HELP = "Learn from the inputs of the test samples, as some papers do: results are then not held out."
+PATIENCE = 5  # looks without a better one, after which the training ends
+
+
+@dataclass(frozen=True)
+class Course:
+    """How to train: the loss, Adam's steps and rate, weight decay as in AdamW, and when to look."""
+
+    loss: Loss
+    steps: int
+    rate: float
+    look: int
+    decay: float = 0.0
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The best parameters, and the curve: step, mean loss, and the validation metric of each task where looked at."""
+
+    values: Tensor
+    best: int
+    curve: list[dict[str, Any]]
+
+
+def preferences(text: str, tasks: Sequence[str]) -> dict[str, float]:
+    """Read TASK=NUMBER,… as weights whose mean is 1.
+
+    >>> preferences("a=3, b=1", ("a", "b"))
+    {'a': 1.5, 'b': 0.5}
+
+    Raises:
+        MergingError: an unknown task, or no number from 0.
+    """
+    if not text.strip():
+        return dict.fromkeys(tasks, 1.0)
+    found = dict.fromkeys(tasks, 0.0)
+    for part in text.split(","):
+        name, _, number = part.strip().partition("=")
+        if name.strip() not in found:
+            raise MergingError(f"There is no task '{name.strip()}' to prefer.", f"The tasks are: {', '.join(tasks)}.")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            raise MergingError(
+                f"The preference '{part.strip()}' has no number.", f"Allowed: {PREFERENCE_FORM}."
+            ) from None
+    total = sum(found.values())
+    if min(found.values()) < 0.0 or not 0.0 < total < float("inf"):
+        raise MergingError(f"The preferences '{text}' are not positive.", f"Allowed: {PREFERENCE_FORM}.")
+    return {name: value * len(tasks) / total for name, value in found.items()}
+
+
+def train(
+    start: Tensor,
+    write: Callable[[Tensor], None],
+    pull: Callable[[Tensor], Tensor],
+    access: Access,
+    course: Course,
+    prefer: Mapping[str, float],
+    show: Callable[[Tensor], None] | None = None,
+) -> Trained:
+    """Minimise Σ_k p_k L_k over λ by Adam from `start` (any shape) and keep what validates best.
+
+    `show` writes the weights that are looked at, where they are not those that are learned from.
+    """
+    values = start.clone()
+    optimiser = torch.optim.AdamW([values], lr=course.rate, weight_decay=course.decay)
+    curve: list[dict[str, Any]] = []
+    best, place, kept = -float("inf"), 0, values.clone()
+    for step in range(course.steps + 1):
+        looked = course.look > 0 and step % course.look == 0 and course.steps > 0
+        if looked:
+            (show or write)(values)
+            scores = access.score()
+            mean = sum(prefer[task] * value for task, value in scores.items()) / len(scores)
+            curve.append({"step": step, "validation": scores, "mean": mean})
+            if mean > best:
+                best, place, kept = mean, step, values.clone()
+            elif step - place >= PATIENCE * course.look:
+                break
+        if step == course.steps:
+            break
+        access.tell("training", step, course.steps)
+        write(values)
+        loss = descend(values, pull, access, course, prefer, step)
+        optimiser.step()
+        if course.low is not None or course.high is not None:
+            values.clamp_(course.low, course.high)
+        if looked:
+            curve[-1]["loss"] = loss
+    return Trained(kept, place, curve) if curve else Trained(values, course.steps, curve)
+
+
+def descend(
+    values: Tensor,
+    pull: Callable[[Tensor], Tensor],
+    access: Access,
+    course: Course,
+    prefer: Mapping[str, float],
+    step: int,
+) -> float:
+    """Set the gradient of `values` for one batch of every task; the weighted loss, its mean over tasks."""
+    access.gradient.zero_()
+    loss = 0.0
+    for task in access.tasks:
+        if prefer[task] > 0.0:
+            batch = step % access.batches(task)
+            loss += prefer[task] * access.slope(task, course.loss, batch, prefer[task])
+    values.grad = pull(access.gradient).to(values.dtype).reshape(values.shape)
+    return loss / len(access.tasks)
+
+
+class Scaled:
+    """base + Σ_t λ_t,e δ_t,e: one number per expert and tensor, over directions (T, P) that stay as they are."""
+
+    def __init__(self, rows: Tensor, vectors: TaskVectors, access: Access, by: str) -> None:
+        self._access, self._layout, self._by = access, vectors.layout, by
+        self._rows = rows.to(access.weights.device)
+        self._base = vectors.base().to(access.weights.device)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(T, E): E tensors, or one number for all of them."""
+        return len(self._rows), (len(self._layout.entries) if self._by == "layer" else 1)
+
+    def write(self, values: Tensor) -> None:
+        """Bind the model to λ (T, E)."""
+        weights, scales = self._access.weights, values.to(self._rows)
+        for column, part in self._parts():
+            torch.addmv(self._base[part], self._rows[:, part].T, scales[:, column], out=weights[part])
+
+    def pull(self, gradient: Tensor) -> Tensor:
+        """Return the gradient of λ (T, E) for one of the weights (P,)."""
+        found = torch.zeros(self.shape, dtype=torch.float64)
+        for column, part in self._parts():
+            found[:, column] += (self._rows[:, part] @ gradient[part]).cpu()
+        return found
+
+    def apply(self, values: Tensor, rows: Tensor) -> None:
+        """Multiply directions (T, P) by λ, in place."""
+        for column, part in self._parts():
+            rows[:, part] *= values[:, column].to(rows).unsqueeze(1)
+
+    def _parts(self) -> list[tuple[int, slice]]:
+        return [
+            (column if self._by == "layer" else 0, slice(entry.offset, entry.offset + entry.numel))
+            for column, entry in enumerate(self._layout.entries)
+        ]
+
+
+def learned(values: Tensor, layout: Layout, names: Sequence[str]) -> dict[str, Any]:
+    """Return λ (T, E) as facts: per expert one number, or one per tensor."""
+    if values.shape[1] == 1:
+        return {name: float(row[0]) for name, row in zip(names, values, strict=True)}
+    keys = [entry.name for entry in layout.entries]
+    return {name: dict(zip(keys, row.tolist(), strict=True)) for name, row in zip(names, values, strict=True)}
