@@ -15,8 +15,8 @@ DIRECTIONS = "directions"
 def learned(study: Study, choice: MethodChoice) -> dict[str, Any]:
     """The facts that a method keeps of its learning: its curve, the step that was kept, learned coefficients.
 
-    "curve" is a list of {"step", "mean", "validation": {task: metric, the more the better}, "loss"}; methods that do not
-    train have none.
+    "curve" is a list of {"step", "mean", "validation": {task: metric, the more the better}, "loss"}; methods that
+    do not train have none.
 
     Raises:
         StudyError: the method has not learned in this study yet, or never does.

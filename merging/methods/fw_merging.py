@@ -13,6 +13,8 @@ from merging.setting import Choice, Range, Text
 from merging.task_vector import TaskVectors
 from merging.training import PREFERENCE_FORM, PREFERENCE_HELP, Course, Scaled, descend, learned, preferences
 
+TIE = 1e-9  # vertices that near in cosine share the step: a scalar's are all 1 or -1
+
 
 @dataclass(frozen=True)
 class FwMerging(Method):
@@ -52,7 +54,7 @@ class FwMerging(Method):
         values = torch.full(scaled.shape, self.start, dtype=torch.float64)
         first = values.clone()
         prefer = preferences(self.preference, access.tasks)
-        chosen = dict.fromkeys((*vectors.names, "the first merge"), 0)
+        chosen = dict.fromkeys((*vectors.names, "the first merge"), 0.0)
         losses = []
         for number in range(self.steps):
             access.tell("stepping towards experts", number, self.steps)
@@ -61,12 +63,12 @@ class FwMerging(Method):
             cosines = self._cosines(rows, first, vectors, access.gradient.to(rows.device))
             if self.by == "task":
                 cosines = cosines.sum(1, keepdim=True).expand_as(cosines)
-            picked = cosines.argmin(0)
-            one_hot = torch.zeros_like(cosines).scatter_(0, picked.unsqueeze(0), 1.0)
-            target = one_hot[:-1] + one_hot[-1] * first
+            picked = (cosines <= cosines.min(0).values + TIE).to(cosines)
+            picked /= picked.sum(0)
+            target = picked[:-1] + picked[-1] * first
             share = self.step * 2.0 / (number + 2.0) * self.scale
             values += share * (target - values)
-            for who, count in zip(chosen, torch.bincount(picked, minlength=len(chosen)).tolist(), strict=True):
+            for who, count in zip(chosen, picked.sum(1).tolist(), strict=True):
                 chosen[who] += count
         scaled.apply(values, rows)
         return {"learned": learned(values, vectors.layout, vectors.names), "chosen": chosen, "losses": losses}

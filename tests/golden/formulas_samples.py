@@ -231,7 +231,8 @@ def frank_wolfe(data: dict[str, State], c: dict[str, float], by: str, steps: int
         )
         if by == "task":
             cosines = np.broadcast_to(cosines.sum(1, keepdims=True), cosines.shape)
-        target = np.stack([corners[cosines[:, k].argmin(), :, k] for k in range(len(names))], axis=1)
+        near = cosines <= cosines.min(0) + 1e-9
+        target = np.einsum("vk,vtk->tk", near / near.sum(0), corners)
         values = values + 0.3 * 2 / (step + 2) * (target - values)
     rows = {e: {name: values[t, k] * change[e][name] for k, name in enumerate(names)} for t, e in enumerate(EXPERTS)}
     return added(data, rows, c)
