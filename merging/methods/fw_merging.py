@@ -78,8 +78,8 @@ class FwMerging(Method):
         total = torch.zeros_like(access.gradient)
         most = max(access.batches(task) for task in access.tasks)
         loss = 0.0
+        unused = torch.zeros(scaled.shape, dtype=torch.float64)
         for batch in range(most):
-            unused = torch.zeros(scaled.shape, dtype=torch.float64)
             loss += descend(unused, lambda gradient: unused, access, Course("labels", 0, 1.0, 0), prefer, batch)
             total += access.gradient
         access.gradient.copy_(total)
