@@ -30,10 +30,10 @@ from merging.training import (
 class AdaMerging(Method):
     """AdaMerging (Yang et al., arXiv 2310.02575, eq. 4 and 5).
 
-    min over λ of Σ_k p_k H(f(x; θ_0 + Σ_t λ_t τ_t)), H the entropy of the predicted classes on unlabelled samples, by
-    Adam; λ is clamped to [0, 1] as in the authors' code. `by: layer` has one λ per expert and tensor, `by: task` one per
-    expert; `on: ties` takes trimmed and elected task vectors (AdaMerging++: density 0.2, what agrees is summed). p is
-    the preference. Directions: λ_t τ_t, so that coefficients 1 are the published merge.
+    min over λ of Σ_k p_k H(f(x; θ_0 + Σ_t λ_t τ_t)), H the entropy of the predicted classes on unlabelled samples,
+    by Adam; λ is clamped to [0, 1] as in the authors' code. `by: layer` has one λ per expert and tensor, `by: task`
+    one per expert; `on: ties` takes trimmed and elected task vectors (AdaMerging++: density 0.2, what agrees is
+    summed). p is the preference. Directions: λ_t τ_t, so that coefficients 1 are the published merge.
 
     Deviation: the paper adapts on the test inputs. Here it is the calibration split unless `transductive` is set, and
     the λ with the best metric on validation samples is kept, since entropy goes on falling past it. No steps at all is
