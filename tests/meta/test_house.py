@@ -1,13 +1,14 @@
 """The house rules that a linter does not know: sizes, names, what the browser's process loads, telemetry."""
 
 import ast
-import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import ROOT
 
@@ -62,10 +63,9 @@ def test_the_readme_lists_every_folder() -> None:
         assert f"`{folder}/`" in readme
 
 
-def test_the_readme_says_what_the_benchmark_measured() -> None:
-    readme = (ROOT / "README.md").read_text()
-    result = json.loads((ROOT / "benchmarks" / "results" / "trial_cost.json").read_text())
-    for part, title in (("merge", "merging"), ("forward", "forward passes"), ("other", "everything else")):
-        assert f"| {title} | {result['medians'][part]:.3f} |" in readme
-    assert f"{100 * result['merge_share_of_forward']:.1f} % of the forward passes" in readme
-    assert f"{result['trial_over_bare']:.2f} times the bare forward passes" in readme
+def test_there_is_one_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert cited["version"] == project["version"] and cited["license"] == project["license"]
+    for template in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"):
+        assert yaml.safe_load(template.read_text())

@@ -1,0 +1,1 @@
+"""Tables of README and docs, each made from the JSON of a benchmark and from nothing else."""

@@ -1,0 +1,31 @@
+"""What every method's values are held against: `tests/golden/*.json`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from benchmarks.tables.results import Results, table
+
+GOLDEN = Path(__file__).resolve().parents[2] / "tests" / "golden"
+OWN = "tests/golden/"
+
+
+def sources(results: Results) -> str:
+    """One line per source: which methods have values from there."""
+    found: dict[str, set[str]] = {}
+    for path in sorted(GOLDEN.glob("*.json")):
+        for case in json.loads(path.read_text(encoding="utf-8")).get("cases", []):
+            found.setdefault(_short(str(case["source"])), set()).add(path.stem)
+    methods = set().union(*found.values())
+    order = sorted(found, key=lambda source: (-len(found[source]), source))
+    rows = [[source, str(len(found[source])), ", ".join(f"`{m}`" for m in sorted(found[source]))] for source in order]
+    text = table(["values from", "methods", "which"], rows).replace("---:|\n", "---|\n")
+    return f"{len(methods)} methods have such values, from {len(found)} sources (`tests/golden/*.json`):\n\n{text}"
+
+
+def _short(source: str) -> str:
+    if source.startswith(OWN):
+        return "the published equations, in numpy float64"
+    name, _, rest = source.partition(", ")
+    return name if name.startswith(("mergekit", "fusion-bench")) else source

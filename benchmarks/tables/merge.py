@@ -1,0 +1,126 @@
+"""Merging against the machine and against peers: `merge_speed.json`, `against_peers.json`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from benchmarks.tables.results import Results, number, seconds, table, taken
+
+SPEED = "python -m benchmarks.merge_speed"
+VALUES = "python -m benchmarks.against_peers"
+
+
+def memory(results: Results) -> str:
+    """A merge in memory against copying and reading."""
+    whole = results.of("merge_speed", f"{SPEED} memory")
+    found = results.of("merge_speed", f"{SPEED} memory", "memory")
+    rows = [
+        [f"merge of {found['experts']} experts", seconds(found["seconds"]["merge"])],
+        ["reading the experts once", seconds(found["seconds"]["read"])],
+        ["copying one model", seconds(found["seconds"]["copy"])],
+    ]
+    return (
+        f"{found['experts']} experts of {found['parameters']:,} float32 parameters, in memory, in turns:\n\n"
+        + table(["what", "time"], rows)
+        + f"\nThe merge moves its bytes at {100 * found['share_of_copy_bandwidth']:.0f} % of the machine's copy "
+        f"bandwidth ({found['copy_bandwidth_GB_s']:.1f} GB/s) and takes {found['merge_over_reading']:.2f} times as "
+        "long as reading the experts.\n\n" + taken(whole, "merge_speed")
+    )
+
+
+def mergekit(results: Results) -> str:
+    """Files to files against mergekit."""
+    whole = results.of("merge_speed", f"{SPEED} mergekit")
+    found = results.of("merge_speed", f"{SPEED} mergekit", "mergekit")
+    rows = []
+    for row in found["methods"]:
+        ours, theirs, ratios = row["medians"]["ours"], row["medians"]["mergekit"], row["ratios"]
+        rows.append(
+            [
+                f"`{row['method']}`",
+                seconds(ours["wall"]),
+                seconds(theirs["wall"]),
+                number(ratios["wall"]),
+                number(ratios["processor"]),
+                f"{ours['resident'] / 1e9:.2f} GB",
+                f"{theirs['resident'] / 1e9:.2f} GB",
+                number(ratios["resident"]),
+            ]
+        )
+    return (
+        f"{found['experts']} experts of {found['parameters']:,} parameters, {found['dtype']}; whole processes, files "
+        "to files, in turns; a ratio below 1 is in our favour:\n\n"
+        + table(
+            ["method", "ours", "mergekit", "ratio", "processor time, ratio", "peak memory", "mergekit's", "ratio"], rows
+        )
+        + "\n"
+        + taken(whole, "merge_speed")
+    )
+
+
+def sharded(results: Results) -> str:
+    """Peak memory of a merge of sharded checkpoints."""
+    whole = results.of("merge_speed", f"{SPEED} sharded")
+    found = results.of("merge_speed", f"{SPEED} sharded", "sharded")
+    rows = [
+        [f"`{row['method']}`", seconds(row["wall"]), f"{row['resident'] / 1e9:.2f} GB", f"{row['own'] / 1e9:.2f} GB"]
+        for row in found["methods"]
+    ]
+    return (
+        f"{found['experts']} experts of {found['bytes_each'] / 1e9:.1f} GB each in {found['shards']} shards:\n\n"
+        + table(["method", "time", "peak resident", "its own memory"], rows)
+        + "\n"
+        + taken(whole, "merge_speed")
+    )
+
+
+def values(results: Results) -> str:
+    """How many merged values agree with each peer's."""
+    found = results.of("against_peers", VALUES)
+    names = ("agrees", "known", "missing", "peer refuses", "defect")
+    rows = []
+    for peer in dict.fromkeys(case["peer"] for case in found["cases"]):
+        mine = [case for case in found["cases"] if case["peer"] == peer]
+        count = Counter(case["verdict"] for case in mine)
+        rows.append([f"{peer} {_version(found['peers'], peer)}", *(str(count[name]) for name in names), _worst(mine)])
+    return (
+        f"{len(found['cases'])} cases on random tiny models (seed {found['seed']}), the same inputs there and here. "
+        f"*Agrees*: {found['measure']}; at most {found['agrees_below']:.0e}.\n\n"
+        + table(
+            [
+                "peer",
+                "agrees",
+                "differs for a known reason",
+                "no counterpart here",
+                "refused by the peer",
+                "unexplained",
+                "largest difference that agrees",
+            ],
+            rows,
+        )
+        + "\n"
+        + taken(found, "against_peers")
+    )
+
+
+def reasons(results: Results) -> str:
+    """The known differences, one line each."""
+    found = results.of("against_peers", VALUES)
+    rows = dict.fromkeys(
+        (f"`{case['method']}` of {case['peer']}", case["why"]) for case in found["cases"] if case["verdict"] == "known"
+    )
+    return table(["method", "why the values differ"], [list(row) for row in rows]).replace("---:", "---")
+
+
+def _version(versions: Any, peer: str) -> str:
+    plain = peer.replace("-", "").replace("_", "").lower()
+    for name, version in versions.items():
+        if name.replace("-", "").replace("_", "").lower() == plain:
+            return str(version)
+    return ""
+
+
+def _worst(cases: list[dict[str, Any]]) -> str:
+    agreed = [min(case["difference"], case["difference_from_float64"]) for case in cases if case["verdict"] == "agrees"]
+    return f"{max(agreed):.0e}" if agreed else "–"

@@ -1,0 +1,157 @@
+"""The front after few measurements, in short: `front_quality.json`. The long form is docs/front_quality.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.quality.budgets import SPENDERS
+from benchmarks.quality.rivals import RIVALS
+from benchmarks.quality.summary import average, middle, rows_of
+from benchmarks.tables.results import Absent, Results, number, seconds, table
+
+COMMAND = "python -m benchmarks.front_quality"
+SHOWN = ("logits", "map-published", "quadratic", "quadratic-soft", "gp")
+SPEED = "python -m benchmarks.surrogate_speed"
+
+
+def _pools(found: dict[str, Any], section: str) -> list[str]:
+    return [name for name in found["pools"] if rows_of(found, section, pool=name)]
+
+
+def _where(found: dict[str, Any], name: str) -> str:
+    pool = found["pools"][name]
+    return f"`{name}` ({', '.join(pool['tasks'])})"
+
+
+def precision(results: Results) -> str:
+    """RMSE of the predicted accuracy after some budgets, per pool and rival."""
+    found = results.of("front_quality", COMMAND)
+    parts = []
+    for name in _pools(found, "predict"):
+        rows = rows_of(found, "predict", pool=name, points="design")
+        budgets = sorted({row["n"] for row in rows})
+        where = "rmse" if found["pools"][name]["kind"].endswith("grid") else "rmse_front"
+        lines = []
+        for rival in RIVALS.values():
+            own = [row for row in rows if row["rival"] == rival.name]
+            if own and rival.name in SHOWN:
+                cells = [number(middle([row for row in own if row["n"] == n], where)) for n in budgets]
+                lines.append([rival.title, *cells])
+        over = "over all points" if where == "rmse" else "on the best front known"
+        parts.append(table([f"{_where(found, name)}, {over}", *(f"after {n}" for n in budgets)], lines))
+    return (
+        "Error of the predicted accuracy (root mean square, in points of accuracy), after so many measured merges:\n\n"
+        + "\n".join(parts)
+        + "\n"
+        + _source(found)
+    )
+
+
+def hypervolume(results: Results) -> str:
+    """Share of the true front's hypervolume by everything measured, per way to spend the budget."""
+    found = results.of("front_quality", COMMAND)
+    parts = []
+    for name in _pools(found, "spend"):
+        rows = [row for row in rows_of(found, "spend", pool=name) if "spender" in row]
+        budgets = sorted({row["n"] for row in rows})
+        lines = []
+        for spender, (title, _) in SPENDERS.items():
+            own = [row for row in rows if row["spender"] == spender]
+            if own:
+                lines.append([title, *(number(middle([r for r in own if r["n"] == n], "hv"), 3) for n in budgets)])
+        if lines:
+            parts.append(table([_where(found, name), *(f"after {n}" for n in budgets)], lines))
+    if not parts:
+        raise Absent(COMMAND)
+    return (
+        "Hypervolume of all that was measured, as a share of the true front's, with the same number of measurements "
+        "for each way to choose them (medians over seeds):\n\n" + "\n".join(parts) + "\n" + _source(found)
+    )
+
+
+def losses(results: Results) -> str:
+    """Every pool and budget at which another way to spend the measurements was ahead of the product's loop."""
+    found = results.of("front_quality", COMMAND)
+    lines, cells = [], 0
+    for name in _pools(found, "spend"):
+        rows = [row for row in rows_of(found, "spend", pool=name) if "spender" in row]
+        for n in sorted({row["n"] for row in rows}):
+            at = {s: middle([r for r in rows if r["spender"] == s and r["n"] == n], "hv") for s in SPENDERS}
+            ours = at.pop("product")
+            rivals = {s: value for s, value in at.items() if value is not None}
+            if ours is None or not rivals:
+                continue
+            cells += 1
+            best = max(rivals, key=lambda s: rivals[s])
+            if rivals[best] > ours:
+                lines.append(
+                    [f"{_where(found, name)}, after {n}", SPENDERS[best][0], number(rivals[best], 3), number(ours, 3)]
+                )
+    if not cells:
+        raise Absent(COMMAND)
+    text = f"In {len(lines)} of {cells} combinations of pool and budget another way was ahead of our loop"
+    if not lines:
+        return f"{text}.\n\n{_source(found)}"
+    head = ["pool and budget", "the best other way", "its share of the hypervolume", "ours"]
+    return f"{text}:\n\n{table(head, lines)}\n{_source(found)}"
+
+
+def unseen(results: Results) -> str:
+    """What choosing by the prediction costs on samples nobody saw."""
+    found = results.of("front_quality", COMMAND)
+    names = _pools(found, "honest")
+    if not names:
+        raise Absent(COMMAND)
+    lines = []
+    for rival in RIVALS.values():
+        cells = [number(average(rows_of(found, "honest", pool=name, rival=rival.name), "regret")) for name in names]
+        if rival.name in SHOWN and set(cells) != {"–"}:
+            lines.append([rival.title, *cells])
+    return (
+        "Points of *test* accuracy lost by taking the best predicted merge for a preference instead of the best merge "
+        "there is (12 measured merges, 200 validation samples a task, means over preferences and re-dealt samples):\n\n"
+        + table(["predicted by", *(_where(found, name) for name in names)], lines)
+        + "\n"
+        + _source(found)
+    )
+
+
+def promises(results: Results) -> str:
+    """How many promises were kept."""
+    found = results.of("front_quality", COMMAND)
+    verdicts = found["verdicts"]
+    lines = []
+    for name in found["pools"]:
+        mine = [row for row in verdicts if row["pool"] == name]
+        kept = sum(bool(row["kept"]) for row in mine)
+        lines.append([f"{_where(found, name)}, {found['pools'][name]['role']}", str(kept), str(len(mine) - kept)])
+    return table(["pool", "kept", "missed"], lines) + "\n" + _source(found)
+
+
+def speed(results: Results) -> str:
+    """Refit, front and one point."""
+    found = results.of("surrogate_speed", SPEED)
+    lines = []
+    for row in found["rows"]:
+        m = row["medians"]
+        lines.append(
+            [
+                f"{row['experts']} experts, {row['trials']} trials",
+                seconds(m["named fit"]),
+                seconds(m["front"]),
+                seconds(m["chosen fit and front"]),
+                seconds(m["one point"]),
+            ]
+        )
+    head = ["study", "fit", "front", "fit all, choose one, front", "one point"]
+    machine = found["machine"]
+    return table(head, lines) + (
+        f"\n<small>`benchmarks/results/surrogate_speed.json`: {machine['cores']} cores, load of the machine "
+        f"{machine['load']:.1f}, {machine['date']}.</small>\n"
+    )
+
+
+def _source(found: dict[str, Any]) -> str:
+    dates = sorted({one["date"] for one in found["made"].values()})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    return f"<small>`benchmarks/results/front_quality.json`, every row raw; measured {when}.</small>\n"
