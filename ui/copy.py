@@ -116,7 +116,6 @@ ADD_TASK = "Add a task"
 REMOVE_TASK = "Remove the last task"
 METHOD_TITLE = "How should the models be blended?"
 METHOD_LEAD = "If you are not sure, keep the first one. Choose several to compare them with the same number of mixes."
-METHOD_LABEL = "Ways to blend"
 METHOD_LEARNS = {
     "inputs": "Learns once from 64 examples of each task, which are used for nothing else. It needs no right answers.",
     "inputs + validation": "Learns once from 64 examples of each task, which are used for nothing else, without their "
@@ -132,7 +131,6 @@ BUDGET_TITLE = "How thorough?"
 BUDGETS = {12: "Quick look: 12 mixes", 30: "Good: 30 mixes", 60: "Thorough: 60 mixes"}
 BUDGET_LABEL = "Mixes to try"
 START = "Start"
-CREATE_START = "Create the study and start"
 DETAILS = "Details for experts"
 
 # 3 Run

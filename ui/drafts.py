@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from study import glance
 from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Settings, TaskChoice
-from ui import copy
+from ui import copy, words
+from ui import copy_setup as told
 
 Json = dict[str, Any]
+MOST = 32  # specialists of one study
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".json")
 
 
@@ -42,7 +45,7 @@ def model_problems(draft: Mapping[str, Any]) -> list[str]:
             seen[place] = name
     names = [name for name, _ in rows]
     problems += [copy.NAME_TWICE.format(name=name) for name in dict.fromkeys(names) if names.count(name) > 1]
-    return problems
+    return problems + misfits(str(draft.get("base") or ""), rows)
 
 
 def experts(draft: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -54,6 +57,68 @@ def experts(draft: Mapping[str, Any]) -> list[tuple[str, str]]:
         if text:
             rows.append((name, text))
     return rows
+
+
+def glance_at(name: str, text: str, base: str | None = None) -> str | None:
+    """One line about a file that was typed in, from its header alone; None where there is nothing to say (yet)."""
+    clean = text.strip().strip('"')
+    if not clean or file_problem(name, text):
+        return None
+    path = Path(clean).expanduser()
+    found = glance.shapes(path)
+    if found is None:
+        return told.GLANCE_LATER
+    start = glance.shapes(Path(base.strip().strip('"')).expanduser()) if base else None
+    if start is None:
+        return told.GLANCE_OK.format(count=words.count(glance.weights(found)))
+    return None if glance.misfit(start, found) else told.GLANCE_SAME
+
+
+def misfits(base: str, rows: Sequence[tuple[str, str]]) -> list[str]:
+    """A line for every specialist whose header does not fit that of the starting model."""
+    start = glance.shapes(Path(base.strip().strip('"')).expanduser()) if base else None
+    lines = []
+    for name, text in rows if start else ():
+        found = glance.shapes(Path(text).expanduser())
+        wrong = glance.misfit(start, found) if start and found else None
+        if wrong:
+            lines.append(misfit_line(name, wrong, len(start or ())))
+    return lines
+
+
+def misfit_line(name: str, wrong: glance.Misfit, count: int) -> str:
+    """Why a specialist does not fit the starting model, in words."""
+    facts = {"name": name, "all": count, "first": wrong.first}
+    if wrong.other_shape:
+        found, expected = (" x ".join(map(str, one or ())) for one in (wrong.found, wrong.expected))
+        return told.GLANCE_SHAPE.format(n=wrong.other_shape, found=found, expected=expected, **facts)
+    if wrong.missing:
+        return told.GLANCE_MISSING.format(n=wrong.missing, **facts)
+    return told.GLANCE_EXTRA.format(n=wrong.extra, **facts)
+
+
+def models_in(text: str) -> list[Path]:
+    """The model files of a folder, and its sub-folders that hold a model, by name."""
+    folder = Path(text.strip().strip('"')).expanduser()
+    if not folder.is_dir():
+        return []
+    files = [one for one in folder.iterdir() if one.is_file() and one.suffix in SUFFIXES[:4]]
+    inner = [one for one in folder.iterdir() if one.is_dir() and any(one.glob("*.safetensors"))]
+    return sorted([*files, *inner])
+
+
+def add_experts(draft: Json, paths: Sequence[Path]) -> list[str]:
+    """Put models behind the specialists that have a path already; the names of the fields that changed."""
+    have = experts(draft)
+    known = {str(Path(path).expanduser().resolve()) for _, path in have} | {str(draft.get("base") or "")}
+    fresh = [path for path in paths if str(path.resolve()) not in known]
+    rows = [*have, *((path.stem, str(path)) for path in fresh)][:MOST]
+    draft["experts"] = max(2, len(rows))
+    changed = []
+    for i, (name, path) in enumerate(rows):
+        draft |= {f"expert_name_{i}": name, f"expert_path_{i}": path}
+        changed += [f"expert_name_{i}", f"expert_path_{i}"]
+    return changed
 
 
 def tasks(draft: Mapping[str, Any]) -> list[Json]:
@@ -131,6 +196,9 @@ def draft_from(settings: Settings) -> Json:
         "tasks": max(1, len(settings.tasks)),
         "validation": settings.tasks[0].samples.validation,
         "test": settings.tasks[0].samples.test,
+        "methods": [one.name for one in settings.methods],
+        "settings": {one.name: dict(one.settings) for one in settings.methods},
+        "bounds": {one.name: one.bounds for one in settings.methods if one.bounds},
     }
     for i, expert in enumerate(settings.experts):
         draft |= {f"expert_name_{i}": expert.title or expert.name, f"expert_path_{i}": expert.weights}

@@ -93,8 +93,8 @@ def go(name: str) -> None:
 
 def surrogate_of(study: Study) -> str | None:
     """The kind of prediction that a person chose for this study in this visit; None: the best by its own error."""
-    chosen = state.recall("surrogate", {}).get(study.folder.name)
-    return str(chosen) if chosen else None
+    chosen = state.recall("surrogate")
+    return str(chosen) if chosen and study.folder.name == state.current_key() else None
 
 
 def exams(study: Study) -> int:

@@ -35,6 +35,15 @@ def size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
+def count(number: float) -> str:
+    """A large number: 88 M, 1.2 G."""
+    for unit in ("", " k", " M"):
+        if number < 1000:
+            return f"{number:.0f}{unit}"
+        number /= 1000
+    return f"{number:.1f} G"
+
+
 def duration(seconds: float) -> str:
     """Seconds as a person says them."""
     if seconds < 90:

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from study import doctor
 from study.study import Study, open_study
 from tests.conftest import run_command
 from ui import copy
 from ui import copy_history as told
 from ui import copy_run as run_words
+from ui import copy_setup as setup_words
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -247,7 +249,7 @@ def test_own_models_step_by_step(home: Path, tmp_path: Path) -> None:
     assert copy.FILES_FOUND in texts(app)
     app.switch_page("ui/pages/setup.py").run()
     assert not app.exception and copy.TASKS_EMPTY in texts(app)
-    start = next(button for button in app.button if button.label == copy.CREATE_START)
+    start = next(button for button in app.button if button.label == setup_words.CHECK_FIRST)
     assert start.disabled
 
 
@@ -308,3 +310,46 @@ def test_torch_never_enters_the_browsers_process() -> None:
 def test_first_screens_are_free_of_jargon() -> None:
     everything = [value for module in (copy, told, run_words) for name, value in vars(module).items() if name.isupper()]
     assert not any(word in str(everything).lower() for word in ("pareto", "hypervolume", "surrogate", "coefficient"))
+
+
+def test_a_study_from_the_form_with_a_method_of_the_gallery(home: Path, untouched: Study) -> None:
+    """From typed paths to a study that the doctor has looked at: settings, bounds and prediction as chosen."""
+    models = untouched.folder / "models"
+    app = visit("experts")
+    for key, value in {
+        "draft-model": str(models / "mergescape-demo.json"),
+        "draft-base": str(models / "base.safetensors"),
+        "draft-expert_path_0": str(models / "digits.safetensors"),
+        "draft-expert_path_1": str(models / "flags.safetensors"),
+    }.items():
+        app.text_input(key=key).set_value(value)
+    app.run()
+    app.text_input(key="draft-tokenizer").set_value(str(models / "bytes.txt.gz")).run()
+    assert setup_words.GLANCE_SAME in texts(app) and copy.FILES_FOUND in texts(app)
+    app.switch_page("ui/pages/setup.py").run()
+    for i, name in enumerate(("digits", "flags")):
+        app.text_input(key=f"draft-task_data_{i}").set_value(str(untouched.folder / "tasks" / name))
+    app.checkbox(key="method-ties").check().run()
+    assert not app.exception, app.exception
+    app.number_input(key="set-ties-density").set_value(0.3).run()
+    app.selectbox(key="draft-surrogate").set_value("quadratic").run()
+    next(button for button in app.button if button.label == setup_words.CHECK_FIRST).click().run()
+    assert not app.exception, app.exception
+    [made] = [path.parent for path in home.glob("*/study.yaml") if path.parent != untouched.folder]
+    settings = open_study(made).settings
+    assert [one.name for one in settings.methods] == ["task_arithmetic", "ties"]
+    assert settings.methods[1].settings == {"density": 0.3}
+    assert run_words.DOCTOR_RUNNING in str(app.get("progress")[0].proto) or doctor.last_report(open_study(made))
+
+
+def test_experts_that_do_not_fit_are_named_at_a_glance(home: Path, untouched: Study, tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(untouched.folder / "models" / "digits.safetensors")
+    tensors["visual.proj"] = tensors["visual.proj"].T.copy()[:3]
+    save_file(tensors, tmp_path / "odd.safetensors")
+    app = visit("experts")
+    app.text_input(key="draft-base").set_value(str(untouched.folder / "models" / "base.safetensors"))
+    app.text_input(key="draft-expert_path_0").set_value(str(tmp_path / "odd.safetensors"))
+    app.text_input(key="draft-expert_path_1").set_value(str(untouched.folder / "models" / "flags.safetensors")).run()
+    assert "1 of" in texts(app) and "visual.proj" in texts(app) and "other shapes" in texts(app)

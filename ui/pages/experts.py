@@ -5,7 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from study.study import Study
-from ui import copy, drafts, parts, state
+from ui import copy, doctoring, drafts, parts, state
+from ui import copy_run as run_words
+from ui import copy_setup as told
 from ui.shell import path
 
 
@@ -19,6 +21,10 @@ def fixed(study: Study) -> None:
         with st.container(border=True):
             st.markdown(f"**{parts.plain(expert.title or expert.name)}**")
             st.code(expert.weights, language=None)
+    st.subheader(run_words.DOCTOR_TITLE)
+    report = doctoring.section(study)
+    if report is not None:
+        doctoring.overlap(study, report)
     with st.container(horizontal=True):
         st.page_link(path("setup"), label=copy.NEXT_TASKS, query_params={"study": study.folder.name})
         if st.button(copy.NEW_STUDY):
@@ -36,6 +42,13 @@ def field(label: str, name: str, help_text: str | None = None, placeholder: str 
     return value
 
 
+def seen(name: str, text: str, base: str | None = None) -> None:
+    """What a glance at a file says, under its field."""
+    line = drafts.glance_at(name, text, base)
+    if line:
+        st.caption(parts.plain(line))
+
+
 def form() -> None:
     """A new study: name, starting model, specialists."""
     draft = state.draft()
@@ -46,6 +59,7 @@ def form() -> None:
         field(copy.MODEL_LABEL, "model", copy.MODEL_HELP)
     with right:
         field(copy.BASE_LABEL, "base", copy.PATH_HELP, "/models/vit-b-32.safetensors")
+        seen(copy.BASE_NAME, str(draft["base"]))
     if str(draft["model"]).endswith(".json"):
         field(copy.TOKENIZER_LABEL, "tokenizer", copy.PATH_HELP)
     st.subheader(copy.SPECIALISTS)
@@ -54,7 +68,8 @@ def form() -> None:
         with left:
             field(copy.EXPERT_NAME.format(n=i + 1), f"expert_name_{i}", placeholder=("Cars", "Digits")[i % 2])
         with right:
-            field(copy.EXPERT_PATH.format(n=i + 1), f"expert_path_{i}", copy.PATH_HELP)
+            text = field(copy.EXPERT_PATH.format(n=i + 1), f"expert_path_{i}", copy.PATH_HELP)
+            seen(str(draft.get(f"expert_name_{i}") or ""), text, str(draft["base"]))
     with st.container(horizontal=True):
         if st.button(copy.ADD_EXPERT, disabled=draft["experts"] >= 32):
             draft["experts"] += 1
@@ -62,6 +77,22 @@ def form() -> None:
         if st.button(copy.REMOVE_EXPERT, disabled=draft["experts"] <= 2):
             draft["experts"] -= 1
             st.rerun()
+        with st.popover(told.ADD_FOLDER):
+            whole_folder()
+
+
+def whole_folder() -> None:
+    """Every model file of a folder as a specialist."""
+    text = st.text_input(told.FOLDER_LABEL, key="folder", help=copy.PATH_HELP)
+    if st.button(told.FOLDER_BUTTON, disabled=not text.strip()):
+        found = drafts.models_in(text)
+        if not found:
+            kinds = ", ".join(drafts.SUFFIXES[:4])
+            st.error(parts.plain(told.FOLDER_EMPTY.format(path=text.strip(), kinds=kinds)))
+            return
+        for name in drafts.add_experts(state.draft(), found):
+            st.session_state.pop(f"draft-{name}", None)
+        st.rerun()
 
 
 def verdict() -> None:

@@ -24,7 +24,11 @@ def choose_budget(study: Study) -> None:
     """Nothing measured yet: how thorough, how long that takes, and go."""
     st.markdown(copy.RUN_NEW)
     budget = st.segmented_control(
-        copy.BUDGET_LABEL, list(copy.BUDGETS), default=30, format_func=lambda n: copy.BUDGETS[n], required=True
+        copy.BUDGET_LABEL,
+        list(copy.BUDGETS),
+        default=state.recall("budget", 30),
+        format_func=lambda n: copy.BUDGETS[n],
+        required=True,
     )
     doctoring.estimate(study, int(budget or 30))
     if st.button(copy.START, type="primary", disabled=budget is None):

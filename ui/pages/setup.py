@@ -7,13 +7,15 @@ from typing import Any
 import streamlit as st
 
 from study import library
-from study.catalogue import catalogue
 from study.errors import StudyError
 from study.front import task_facts
 from study.settings import MethodChoice
 from study.study import Study, create
-from ui import copy, drafts, parts, state
+from ui import copy, drafts, methods, parts, state
+from ui import copy_setup as told
+from ui.gallery import gallery
 from ui.shell import path
+from ui.widgets import settings_form
 
 METRICS = {
     "accuracy": "Right answers",
@@ -26,10 +28,11 @@ METRICS = {
 }
 
 
-@st.cache_data(show_spinner=copy.METHODS_LOADING)
-def methods() -> list[dict[str, Any]]:
-    """The list of methods, read once."""
-    return catalogue()
+SURROGATES = {
+    "logits": "single answers of the model (logits)",
+    "quadratic": "a quadratic curve",
+    "gp": "a Gaussian process",
+}
 
 
 def fixed(study: Study) -> None:
@@ -46,7 +49,7 @@ def fixed(study: Study) -> None:
         for fact, task in zip(facts, study.tasks, strict=True)
     ]
     st.table(rows, border="horizontal", hide_index=True)
-    known = {one["name"]: one for one in methods()}
+    known = {one["name"]: one for one in methods.listed()}
     for choice in study.settings.methods:
         facts_of = known.get(choice.name)
         with st.container(border=True):
@@ -103,31 +106,54 @@ def samples() -> None:
 
 
 def choose_methods() -> list[MethodChoice]:
-    """The gallery of methods: title and one sentence each; several may be compared."""
+    """The gallery of methods, and the settings of the chosen ones."""
     st.subheader(copy.METHOD_TITLE)
     st.caption(copy.METHOD_LEAD)
     try:
-        known = methods()
+        known = methods.listed()
     except StudyError as error:
         st.error(copy.METHODS_MISSING.format(error=error))
         return []
-    titles = {one["name"]: one for one in known}
     draft = state.draft()
-    kept = [name for name in draft.get("methods", ["task_arithmetic"]) if name in titles]
-    chosen = st.multiselect(
-        copy.METHOD_LABEL,
-        list(titles),
-        default=kept,
-        format_func=lambda name: titles[name]["title"],
-        key="draft-methods",
-    )
+    names = {one["name"]: one for one in known}
+    kept = [name for name in draft.get("methods", ["task_arithmetic"]) if name in names]
+    chosen = gallery(known, kept, len(drafts.experts(draft)))
     draft["methods"] = chosen
-    for name in chosen:
-        st.markdown(f"**{titles[name]['title']}**: {titles[name]['summary']}")
-        if titles[name]["needs_data"]:
-            st.caption(copy.METHOD_LEARNS[" + ".join(titles[name]["needs_data"])])
-        expert_details(titles[name])
-    return [MethodChoice(name=name, bounds=tuple(titles[name]["bounds"])) for name in chosen]
+    return advanced([names[name] for name in chosen])
+
+
+def advanced(chosen: list[dict[str, Any]]) -> list[MethodChoice]:
+    """Settings and bounds of each chosen method, and how scores are predicted; the methods as they will be used."""
+    draft = state.draft()
+    kept = draft.setdefault("settings", {})
+    made = []
+    with st.expander(told.ADVANCED):
+        for one in chosen:
+            st.markdown(f"**{told.SETTINGS.format(name=parts.plain(one['title']))}**")
+            settings = settings_form(one, kept.get(one["name"], {}), f"set-{one['name']}")
+            kept[one["name"]] = settings
+            low, high = (float(limit) for limit in one["limits"])
+            start = draft.setdefault("bounds", {}).get(one["name"], tuple(one["bounds"]))
+            span = (max(low, min(start[0], 0.0)), min(high, max(start[1], 2.0)))
+            bounds = st.slider(
+                told.BOUNDS, *span, tuple(map(float, start)), 0.05, help=told.BOUNDS_HELP, key=f"bounds-{one['name']}"
+            )
+            draft["bounds"][one["name"]] = bounds
+            made.append(MethodChoice(name=one["name"], settings=settings, bounds=bounds))
+            expert_details(one)
+        predicted_by()
+    return made
+
+
+def predicted_by() -> None:
+    """Which regression the search and the map use."""
+    options = [None, *SURROGATES]
+    kept = state.recall("surrogate")
+    chosen = st.selectbox(
+        told.SURROGATE, options, index=options.index(kept) if kept in options else 0, help=told.SURROGATE_HELP,
+        format_func=lambda name: SURROGATES.get(name, told.SURROGATE_BEST), key="draft-surrogate",
+    )  # fmt: skip
+    state.draft()["surrogate"] = chosen
 
 
 def form() -> None:
@@ -152,12 +178,17 @@ def form() -> None:
     else:
         for line in problems:
             st.error(parts.plain(line))
-    if st.button(copy.CREATE_START, type="primary", disabled=bool(problems) or not chosen):
-        begin(chosen, int(budget or 30))
+    blocked = bool(problems) or not chosen
+    with st.container(horizontal=True):
+        if st.button(told.CHECK_FIRST, type="primary", disabled=blocked, help=told.CHECK_FIRST_HELP):
+            begin(chosen, int(budget or 30), at_once=False)
+        if st.button(told.START_NOW, disabled=blocked):
+            begin(chosen, int(budget or 30), at_once=True)
 
 
-def begin(chosen: list[MethodChoice], budget: int) -> None:
-    """Create the study, start the worker, go to the run."""
+def begin(chosen: list[MethodChoice], budget: int, at_once: bool) -> None:
+    """Create the study, start the worker if asked to, go to the run."""
+    surrogate = state.draft().get("surrogate")
     try:
         settings = drafts.settings_of(state.draft(), chosen)
         study = create(library.new_folder(settings.name), settings)
@@ -165,7 +196,10 @@ def begin(chosen: list[MethodChoice], budget: int) -> None:
         st.error(parts.plain(str(error)))
         return
     state.set_study(study.folder.name)
-    parts.launch(study, budget)
+    state.remember("budget", budget)
+    state.remember("surrogate", surrogate)
+    if at_once:
+        parts.launch(study, budget)
     parts.go("run")
 
 

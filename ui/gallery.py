@@ -1,0 +1,75 @@
+"""The gallery of methods: grouped by what they need, a sentence each, unsuitable ones greyed with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from ui import copy_setup as told
+from ui import parts
+
+Json = dict[str, Any]
+
+
+def group_of(method: Mapping[str, Any]) -> str:
+    """Which group of the gallery a method stands in."""
+    if method["name"] in told.FIRST:
+        return "first"
+    return "learned" if method["needs_data"] else str(method["class"])
+
+
+def unfit(method: Mapping[str, Any], experts: int) -> str | None:
+    """Why a method cannot blend so many experts; None if it can."""
+    least, most = method["experts"]
+    if least <= experts and (most is None or experts <= most):
+        return None
+    need = told.EXACTLY.format(n=least) if least == most else told.AT_LEAST.format(n=least)
+    return told.UNFIT.format(need=need, have=experts)
+
+
+def matches(method: Mapping[str, Any], wanted: str) -> bool:
+    """Whether a method's name or sentence holds the words looked for."""
+    text = f"{method['name']} {method['title']} {method['summary']} {method['paper']['authors']}".lower()
+    return all(word in text for word in wanted.lower().split())
+
+
+def gallery(known: list[Json], kept: list[str], experts: int) -> list[str]:
+    """Show all groups; the names of the methods that are ticked, in the order of the gallery."""
+    wanted = st.text_input(told.GALLERY_FIND, key="find-method", help=told.GALLERY_FIND_HELP)
+    chosen: list[str] = []
+    seen = 0
+    for group, heading in told.GROUPS.items():
+        mine = [one for one in known if group_of(one) == group]
+        mine.sort(key=lambda one: told.FIRST.index(one["name"]) if group == "first" else 0)
+        shown = [one for one in mine if matches(one, wanted)]
+        seen += len(shown)
+        chosen += [one["name"] for one in mine if one not in shown and one["name"] in kept]
+        if not shown:
+            continue
+        ticked = sum(one["name"] in kept for one in shown)
+        label = f"{heading} ({len(shown)}{f', {ticked} chosen' if ticked else ''})"
+        with st.expander(label, expanded=group == "first" or bool(wanted)):
+            st.caption(told.GROUP_HELP[group])
+            chosen += [one["name"] for one in shown if tick(one, kept, experts)]
+    if not seen:
+        st.caption(told.NOTHING)
+    return chosen
+
+
+def tick(method: Json, kept: list[str], experts: int) -> bool:
+    """One method: a box to tick, its sentence, its source."""
+    reason = unfit(method, experts)
+    paper = method["paper"]
+    source = told.SOURCE.format(authors=paper["authors"], year=paper["year"])
+    ticked = st.checkbox(
+        f"**{parts.plain(method['title'])}**: {parts.plain(method['summary'])}",
+        value=method["name"] in kept and reason is None,
+        key=f"method-{method['name']}",
+        disabled=reason is not None,
+        help=f"{source}. {method['class_note']}",
+    )
+    if reason:
+        st.caption(reason)
+    return bool(ticked) and reason is None
