@@ -22,7 +22,7 @@ Spend = Callable[[Bed, int, int], Rows]
 
 
 def designed(bed: Bed, count: int, seed: int) -> Rows:
-    """The product's first points and nothing else: anchors, then Sobol (N <= 3) or scaled simplex."""
+    """The product's first points and nothing else: anchors, then I-optimal (N <= 3) or scaled simplex."""
     return bed.snap(design(bed.d, count, np.zeros(bed.d), np.ones(bed.d), seed=seed).X, _none())
 
 

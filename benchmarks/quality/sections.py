@@ -75,6 +75,7 @@ def facts(pool: Pool) -> Row:
         "picks": count,
         "best_subset": known.best_subset(count),
         "best_soft_subset": soft.best_subset(count),
+        "exact_soft_hv": known.share(even_subset(one.soft, count, "hypervolume")),
         "seconds": pool.seconds,
     }
 

@@ -24,8 +24,15 @@ free. Every rival gets the same number of measurements; 5 seeds (GP and qLogNEHV
 Hypervolumes are shares of the true front's, with BoTorch's reference: the front's nadir less a tenth of its range.
 GD and IGD+ are in units of the front's range. Accuracies and errors are in points (1/100).
 
-**Kept aside.** Pools marked *development* were looked at while the benchmark was built and to find causes; pools marked
-*reporting* only to report. No setting of `surrogate/` was changed after a look at these numbers.
+**Two goals.** The program searches soft accuracy, because that is what holds on samples nobody saw (last tables), and
+shows accuracy. A front that is best in soft accuracy is not best in validation accuracy, even when every value is known
+exactly. So the promise on hypervolume is read where accuracy itself is searched (and soft accuracy where that is); what
+the default reaches in accuracy stands beside it as "another goal". Regret, shown minus test, and test hypervolume are
+those of the default.
+
+**Kept aside.** Kernel, design, thinning and the intervals' widening were chosen on the pools marked *development* and
+on small perceptrons of the test suite; pools marked *reporting* were only reported. "Made" says which state of
+`surrogate/` each part was measured with.
 
 **Beware.** Accuracies of 200-300 samples move in steps of a third to half a point. Outputs are stored as float16 and
 dithered within its rounding. Every rival here starts from the product's design, half of which are anchors.
@@ -90,7 +97,7 @@ def _verdicts(result: Result) -> str:
             row["text"] + (f" ({row['note']})" if row.get("note") else ""),
             _number(row["value"], 3),
             row["promised"],
-            "kept" if row["kept"] else "**missed**",
+            {True: "kept", False: "**missed**", None: "-"}[row["kept"]],
         ]
         for row in sorted(verdicts(result), key=lambda row: "few precise honest trusted".split().index(row["group"]))
     ]
@@ -163,7 +170,12 @@ def _spend(result: Result) -> str:
                 cell = _cells(own, budgets)
                 lines.append([title, *cell, str(len({row["seed"] for row in own}))])
         if lines:
-            head = [f"`{name}`, front of {pool['front']}", *(f"{n}" for n in budgets), f"GD / IGD+ at {budgets[-1]}"]
+            error = f"sampling error up to {100 * max(pool['stderr']):.1f} points"
+            head = [
+                f"`{name}`, front of {pool['front']}, {error}",
+                *(f"{n}" for n in budgets),
+                f"GD / IGD+ at {budgets[-1]}",
+            ]
             parts.append(_table([*head, "seconds", "seeds"], lines))
     intro = "Hypervolume of everything measured, the same number of measurements each. Seconds are the rival's own.\n"
     return "\n".join(["## All measurements counted\n", intro, *parts]) if parts else ""
