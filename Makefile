@@ -5,7 +5,7 @@ JOBS ?= 2
 BIN := .venv/bin
 SOURCES := merging evaluation surrogate study ui demo benchmarks examples tests app.py
 
-.PHONY: app test check lint types imports fix browser clean demo faults docs bench
+.PHONY: app test check lint types imports fix browser clean demo faults fuzz docs bench
 
 app: .venv/app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -69,6 +69,10 @@ browser: .venv/dev
 # The long forms: hundreds of kills and every other fault (about ten minutes).
 faults: .venv/dev
 	$(BIN)/python -m tests.faults
+
+# Hostile input for every parser, ten thousand cases and more (about ten minutes).
+fuzz: .venv/dev
+	$(BIN)/python -m tests.fuzz
 
 clean:
 	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -152,7 +152,7 @@ def read_adapter_config(path: Path) -> AdapterConfig:
     """
     try:
         data = json.loads((Path(path) / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise MergingError(f"The adapter '{path}' has no readable {CONFIG}: {error}.") from error
     if not isinstance(data, dict) or data.get("peft_type") != "LORA":
         kind = data.get("peft_type") if isinstance(data, dict) else data

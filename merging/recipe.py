@@ -20,6 +20,8 @@ from merging.errors import MergingError, nearest
 from merging.method import Method, ordered
 from merging.method import method as make_method
 
+LARGEST = 200_000  # characters of a recipe; YAML is read at some 50,000 a second
+MOST = 100_000  # values of a recipe
 VERSIONS = ("torch", "numpy", "safetensors")
 
 
@@ -224,6 +226,10 @@ class _Loader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = key_node.value
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise MergingError(
+                    f"Line {key_node.start_mark.line + 1}: a name must be one word, not a list or mapping."
+                )
             if key in seen:
                 raise MergingError(f"Line {key_node.start_mark.line + 1}: '{key}' is written twice.")
             seen.add(key)
@@ -236,11 +242,33 @@ _Loader.add_implicit_resolver(
 )
 
 
+def _size(node: yaml.Node | None, known: dict[int, int]) -> int:
+    """How many values a tree has once every alias (*name) is written out: a few lines can stand for billions."""
+    if node is None or not isinstance(node.value, list):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = MOST + 1  # what an alias to a value that it is itself part of amounts to
+        parts = [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    if known[id(node)] > MOST:
+        raise MergingError(f"Line {node.start_mark.line + 1}: this stands for more than {MOST:,} values.")
+    return known[id(node)]
+
+
 def read_yaml(text: str) -> dict[str, Any]:
     """Read YAML whose top level is a mapping. Raises MergingError with the line otherwise."""
+    if len(text) > LARGEST:
+        raise MergingError(f"This has {len(text):,} characters; a recipe has at most {LARGEST:,}.")
     try:
-        data = yaml.load(text, Loader=_Loader)  # a SafeLoader: builds plain data only
-    except yaml.YAMLError as error:
+        loader = _Loader(text)  # a SafeLoader: builds plain data only
+        node = loader.get_single_node()
+        _size(node, {})
+        data = None if node is None else loader.construct_document(node)
+    except MergingError:
+        raise
+    except RecursionError as error:
+        raise MergingError("This is nested too deeply for a recipe.") from error
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"Line {mark.line + 1}: " if mark else ""
         raise MergingError(f"{where}this is not YAML: {getattr(error, 'problem', error)}.") from error

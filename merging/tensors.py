@@ -1,6 +1,7 @@
 """Lazy reading of checkpoints: safetensors (single or sharded), and torch files without running code."""
 
 import json
+import os
 import pickle
 import warnings
 from collections.abc import Callable, Mapping
@@ -97,8 +98,10 @@ def open_tensors(path: Path) -> Tensors:
         MergingError: missing, unreadable, or a pickle that would have to run code.
     """
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):  # False, too, for names that no disk could hold
         raise MergingError(f"There is no checkpoint at '{path}'.", FORMATS)
+    if not path.is_dir() and not path.is_file():
+        raise MergingError(f"'{path}' is a device or a pipe, not a file.", FORMATS)
     files = _files(path) if path.is_dir() else [path]
     if all(file.suffix == ".safetensors" for file in files):
         return _open_safetensors(path, files)
@@ -112,9 +115,12 @@ def _files(folder: Path) -> list[Path]:
     for index in sorted(folder.glob("*.index.json")):
         try:
             shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        except (KeyError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (KeyError, AttributeError, TypeError, ValueError, RecursionError) as error:
             raise MergingError(f"The shard index '{index}' cannot be read: {error}.") from error
-        absent = [name for name in shards if not (folder / name).is_file()]
+        outside = [name for name in shards if "/" in name or "\\" in name or name in ("", "..")]
+        if outside:
+            raise MergingError(f"'{index}' lists the shard '{outside[0][:80]}', which is no file of that folder.")
+        absent = [name for name in shards if not os.path.isfile(folder / name)]
         if absent or not shards:
             raise MergingError(f"'{index}' lists the shard '{(absent or ['none'])[0]}', which is not there.")
         return [folder / name for name in shards]
@@ -273,5 +279,5 @@ def _load(file: Path) -> Any:
             f"'{file}' is a pickle that would run code when opened; it is refused.",
             "Convert it where it was made: safetensors.torch.save_file(model.state_dict(), 'model.safetensors').",
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise MergingError(f"'{file}' is not a readable torch file: {error}.") from error
+    except Exception as error:  # the reader meets what it was not written for with whatever comes to its mind
+        raise MergingError(f"'{file}' is not a readable torch file: {error or type(error).__name__}.") from error

@@ -18,7 +18,7 @@ class StudyError(ValueError):
 
     def __init__(self, message: str, cure: str = "") -> None:
         """Keep both parts; ``str()`` joins them into the one line that people see."""
-        super().__init__(f"{message} {cure}".strip())
+        super().__init__(" ".join(f"{message} {cure}".split()))
         self.cure = cure
 
 

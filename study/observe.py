@@ -72,10 +72,18 @@ def load_outputs(study: Study, trial: str, split: str = "validation") -> dict[st
     return _read(str(path), path.stat().st_mtime_ns)
 
 
+def refuse_bomb(file: Any, path: Path) -> None:
+    """Raise ValueError for arrays that would grow when read: ours are stored as they are, so only others' do."""
+    size = sum(entry.file_size for entry in file.zip.infolist())
+    if size > path.stat().st_size:
+        raise ValueError(f"its arrays would grow to {size:,} bytes")
+
+
 @lru_cache(maxsize=512)
 def _read(path: str, changed: int) -> dict[str, NDArray[Any]]:
     try:
         with open(path, "rb") as whole, np.load(whole, allow_pickle=False) as file:
+            refuse_bomb(file, Path(path))
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         cure = f"Measure that trial again: python -m study repair {Path(path).parent.parent}, then run."

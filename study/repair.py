@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from study.errors import Failure, StudyError
-from study.observe import load_outputs, load_targets, task_metrics
+from study.observe import load_outputs, load_targets, refuse_bomb, task_metrics
 from study.salvage import Salvaged, salvage
 from study.settings import FILE, MethodChoice
 from study.store import FILE as STORE
@@ -259,6 +259,7 @@ def _problem(path: Path, digest: str | None, names: set[str]) -> str | None:
         if digest is not None and sha256(path) != digest:
             return "its content is not what was written"
         with open(path, "rb") as whole, np.load(whole, allow_pickle=False) as file:
+            refuse_bomb(file, path)
             shapes = {name: file[name].shape for name in file.files}
     except FileNotFoundError:
         return "it is missing"

@@ -95,9 +95,9 @@ class _Pages:
 
 def _pages(path: Path) -> _Pages:
     data = path.read_bytes() if path.exists() else b""
-    size = int.from_bytes(data[16:18], "big")
+    size = int.from_bytes(data[16:18], "big")  # section 1.3: the header
     size = 65536 if size == 1 else size
-    sound = data.startswith(b"SQLite format 3\0") and size >= 512 and size & (size - 1) == 0
+    sound = len(data) >= 512 and data.startswith(b"SQLite format 3\0") and size >= 512 and size & (size - 1) == 0
     size = size if sound else 4096
     reserved = data[20] if sound else 0
     content = {number: data[at : at + size] for number, at in enumerate(range(0, len(data), size), start=1)}

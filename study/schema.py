@@ -70,7 +70,13 @@ def _all(db: sqlite3.Connection, script: str) -> None:
 
 def _schema(db: sqlite3.Connection, path: Path) -> int:
     """The schema's number; 0 for a file without tables."""
-    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    listed = db.execute("SELECT type, name FROM sqlite_master").fetchall()
+    if any(kind in ("trigger", "view") for kind, _ in listed):
+        raise StudyError(
+            f"{path} holds a trigger or a view: statements that would run when it is used.",
+            "Mergescape never writes any; take the file of a source you trust.",
+        )
+    tables = {name for kind, name in listed if kind == "table"}
     if not tables:
         return 0
     row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() if "meta" in tables else None

@@ -13,10 +13,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from study.errors import StudyError
 
 FILE = "study.yaml"
-LARGEST = 1_000_000  # bytes; a hand-written study is a few kB, so more is a mistake or an attack
+LARGEST = 200_000  # bytes; a hand-written study is a few kB, so more is a mistake or an attack
 
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$")]
+# Titles are shown and written into tables: no line breaks, and nothing that a spreadsheet would take for a formula.
+Title = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^=+@\-\x00-\x1f\x7f][^\x00-\x1f\x7f]*$")]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+def title_of(text: str) -> str | None:
+    """What a person typed as a title that a study file may hold, if anything is left of it."""
+    kept = "".join(char if char.isprintable() else " " for char in text)
+    return kept.strip().lstrip("=+-@ ")[:120] or None
 
 
 class Strict(BaseModel):
@@ -38,7 +46,7 @@ class ExpertChoice(Strict):
 
     name: Name
     weights: str = Field(min_length=1)
-    title: str | None = None
+    title: Title | None = None
 
 
 class Samples(Strict):
@@ -56,7 +64,7 @@ class TaskChoice(Strict):
     data: str = Field(min_length=1)
     metric: str = "accuracy"
     samples: Samples = Samples()
-    title: str | None = None
+    title: Title | None = None
     classes: tuple[str, ...] | None = None
     templates: tuple[str, ...] | None = None
     head: str | None = None
@@ -109,6 +117,17 @@ class Settings(Strict):
         return self
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain data only, every value written out: a few aliases can stand for billions of values."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            alias: Any = self
+            mark = alias.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, "an alias (*name); write the value out in full", mark)
+        return super().compose_node(parent, index)
+
+
 def parse(text: str, where: str = FILE) -> Settings:
     """Read the text of a study file.
 
@@ -118,14 +137,14 @@ def parse(text: str, where: str = FILE) -> Settings:
     if len(text.encode()) > LARGEST:
         raise StudyError(f"{where} is larger than {LARGEST:,} bytes.", "A study file is a few lines of YAML.")
     try:
-        if any(isinstance(event, yaml.events.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise StudyError(f"{where} uses a YAML alias (*name).", "Write the value out in full.")
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+        loader = _Loader(text)
+        tree = loader.get_single_node()
+        value = None if tree is None else loader.construct_document(tree)
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError, LookupError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "it is nested too deeply"
+        deep = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        problem = getattr(error, "problem", None) or deep
         raise StudyError(f"{where}{line}: not valid YAML: {problem}.", "Mend that line.") from error
     if not isinstance(value, dict):
         raise StudyError(

@@ -41,6 +41,7 @@ class Store:
         db = None
         try:
             db = sqlite3.connect(address, timeout=30, isolation_level=None, uri=True)
+            db.execute("PRAGMA trusted_schema = OFF")
             if not fixed:
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
@@ -270,20 +271,7 @@ def _json(value: Mapping[str, object] | Mapping[str, float]) -> str:
 
 
 def _trial(row: tuple[object, ...], found: dict[str, dict[str, Measured]]) -> Trial:
-    (
-        identity,
-        number,
-        state,
-        method,
-        settings,
-        coefficients,
-        origin,
-        error,
-        merge,
-        forward,
-        other,
-        finished,
-    ) = row
+    identity, number, state, method, settings, coefficients, origin, error, merge, forward, other, finished = row
     return Trial(
         id=str(identity),
         number=int(str(number)),

@@ -11,6 +11,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from study.errors import StudyError
@@ -46,7 +47,7 @@ def unpack(archive: Path, target: Path) -> Study:
         _ = open_study(draft).store.revision()
         draft.chmod(0o755)
         draft.replace(target)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error) as error:
         shutil.rmtree(draft, ignore_errors=True)
         if isinstance(error, StudyError):
             raise StudyError(str(error).replace(str(draft), archive.name)) from None
@@ -89,6 +90,8 @@ def _check(entry: zipfile.ZipInfo, archive: Path) -> None:
         raise StudyError(f"'{archive}' holds the hidden file {shown}.", CURE)
     if stat.S_IFMT(kind) not in (0, stat.S_IFREG):
         raise StudyError(f"'{archive}' holds {shown}, which is a link or a device, not a file.", CURE)
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise StudyError(f"'{archive}' holds {shown}, compressed in a way that is not known.", CURE)
     if entry.flag_bits & 0x1:
         raise StudyError(f"'{archive}' is encrypted.", CURE)
 

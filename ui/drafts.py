@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from study import glance
-from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Settings, TaskChoice
+from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Settings, TaskChoice, title_of
 from ui import copy, words
 from ui import copy_setup as told
 
@@ -165,12 +165,13 @@ def settings_of(draft: Mapping[str, Any], methods: Sequence[MethodChoice]) -> Se
             tokenizer=_absolute(tokenizer) if tokenizer else None,
         ),
         experts=tuple(
-            ExpertChoice(name=slug(name), title=name, weights=_absolute(path)) for name, path in experts(draft)
+            ExpertChoice(name=slug(name), title=title_of(name), weights=_absolute(path))
+            for name, path in experts(draft)
         ),
         tasks=tuple(
             TaskChoice(
                 name=slug(row["name"]),
-                title=row["name"],
+                title=title_of(row["name"]),
                 data=_absolute(row["data"]),
                 metric=row["metric"],
                 samples=samples,

@@ -4,8 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from evaluation.data.picture import open_picture
 from evaluation.data.source import Item
 from evaluation.errors import EvaluationError
 
@@ -34,13 +35,7 @@ class Folder:
 
     def read(self, id: str) -> Image.Image:
         """The image called `id`, RGB. Raises: EvaluationError when the file is truncated or no image."""
-        try:
-            with Image.open(self.path / id) as opened:
-                return opened.convert("RGB")
-        except (OSError, SyntaxError, UnidentifiedImageError) as error:
-            raise EvaluationError(
-                f"Image '{self.path / id}' cannot be read: {error}.", "Replace or remove the file."
-            ) from None
+        return open_picture(self.path / id, "Image", "Replace or remove the file.")
 
 
 def open_folder(path: Path) -> Folder:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from evaluation.data.picture import open_picture
 from evaluation.data.source import Item
 from evaluation.errors import EvaluationError, nearest
 
@@ -44,7 +45,7 @@ def open_sheet(path: Path) -> Sheet:
         written = where.read_bytes()
         facts = json.loads(written)
         pixels = (path / "sheet.png").read_bytes()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EvaluationError(f"Sheet '{path}' cannot be read: {error}.") from None
     if not isinstance(facts, dict):
         raise EvaluationError(f"'{where}' is not an object with named fields.")
@@ -100,11 +101,7 @@ def _targets(facts: dict[str, Any], classes: tuple[str, ...], where: Path) -> li
 
 
 def _picture(path: Path, tiles: int, tile: int, columns: int) -> Image.Image:
-    try:
-        with Image.open(path) as opened:
-            picture = opened.convert("RGB")
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
-        raise EvaluationError(f"Picture '{path}' cannot be read: {error}.", "Is the file complete?") from None
+    picture = open_picture(path, "Picture", "Is the file complete?")
     rows = -(-tiles // columns)
     needed = (columns * tile, rows * tile)
     if picture.size != needed:

@@ -41,7 +41,7 @@ def open_texts(path: Path) -> Texts:
     try:
         written = path.read_bytes()
         rows = list(_rows(path, written.decode("utf-8-sig")))
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise EvaluationError(f"Texts '{path}' cannot be read: {error}.") from None
     texts: dict[str, str] = {}
     labels: list[str] = []

@@ -63,7 +63,7 @@ def _config(model: Path) -> dict[str, Any]:
         return {}
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise MergingError(f"'{path}' cannot be read: {error}.") from error
     if not isinstance(data, dict):
         raise MergingError(f"'{path}' is not a configuration.")
