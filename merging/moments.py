@@ -144,16 +144,19 @@ class Regression:
 
     def solve(self, out: Tensor, ridge: float, anchor: Callable[[str], Tensor] | None) -> None:
         """Turn what `pull` wrote into directions, in place; `ridge` in mean eigenvalues of S, `anchor(name)` A_t."""
-        layout = self._vectors.layout
-        for number, (name, total) in enumerate(self.total.items()):
+        for number, name in enumerate(self.total):
             self._access.tell("solving", number, len(self.total))
-            how = self.how[name]
-            place = rows(how, layout.view(out, layout.index[name]))
-            alpha = ridge * level(total) if how != "scale" else ridge * float(total.mean())
-            pull = place.to(torch.float64)
-            if anchor is not None and alpha > 0.0:
-                pull = pull + alpha * rows(how, anchor(name)).to(torch.float64)
-            place.copy_(pull / _safe(total + alpha) if how == "scale" else divided(pull, total, alpha))
+            self.solve_one(out, name, ridge, anchor(name) if anchor is not None and ridge > 0.0 else None)
+
+    def solve_one(self, out: Tensor, name: str, ridge: float, changes: Tensor | None) -> None:
+        """Turn what `pull` wrote for one tensor into directions, in place; `changes` is A_t (T, *shape)."""
+        layout, how, total = self._vectors.layout, self.how[name], self.total[name]
+        place = rows(how, layout.view(out, layout.index[name]))
+        alpha = ridge * (level(total) if how != "scale" else float(total.mean()))
+        pull = place.to(torch.float64)
+        if changes is not None:
+            pull = pull + alpha * rows(how, changes).to(torch.float64)
+        place.copy_(pull / _safe(total + alpha) if how == "scale" else divided(pull, total, alpha))
 
 
 def _safe(values: Tensor) -> Tensor:

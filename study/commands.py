@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from study import file_commands
+from study import file_commands, learning_commands
 from study.errors import StudyError
 from study.study import open_study, parse_at
 from study.terminal import At, Device, Folder, Json, MethodName, Points, SurrogateName, app, main, progress, show
 
-__all__ = ["file_commands", "main"]
+__all__ = ["file_commands", "learning_commands", "main"]
 
 
 @app.command()

@@ -95,6 +95,21 @@ def lot(data: dict[str, State], c: dict[str, float], scale: float = 1.2) -> Stat
     return added(data, {e: {n: scale * v for n, v in rows[e].items()} for e in EXPERTS}, c)
 
 
+def anchored(data: dict[str, State], c: dict[str, float], alpha: float) -> State:
+    """Ridge regression with prior mean A: task arithmetic at 1/3. At c = 1."""
+    assert set(c.values()) == {1.0}
+    anchor = added(data, taus(data), dict.fromkeys(EXPERTS, 1 / 3))
+    found, inputs = dict(anchor), {e: seen(data[e], e) for e in EXPERTS}
+    for name, (how, _) in inputs["a"].items():
+        if how == "rows":
+            grams = {e: inputs[e][name][1].T @ inputs[e][name][1] / network.ROWS for e in EXPERTS}
+            total = sum(grams.values())
+            pull = alpha * np.trace(total) / len(total)
+            right = sum(data[e][name] @ grams[e] for e in EXPERTS) + pull * anchor[name]
+            found[name] = right @ np.linalg.inv(total + pull * np.eye(len(total)))
+    return found
+
+
 def featcal(
     data: dict[str, State], c: dict[str, float], ridge: float = 0.05, rho: float = 2.2, a: float = 0.25
 ) -> State:

@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 SOURCE = "tests/golden/formulas_samples.py, the published equations in numpy float64"
 C3 = {"a": 0.3, "b": 0.5, "c": 0.8}
 ONES = {"a": 1.0, "b": 1.0, "c": 1.0}
+KINDS = ("attention_in", "attention_out", "mlp_in", "mlp_out", "others")
 
 Make = Callable[[dict[str, formulas.State], dict[str, float]], formulas.State]
 CASES: dict[str, list[tuple[dict[str, object], dict[str, float], Make, float]]] = {
@@ -25,6 +26,14 @@ CASES: dict[str, list[tuple[dict[str, object], dict[str, float], Make, float]]] 
     ],
     "regmean_pp": [({}, C3, formulas.regmean_pp, 2e-5)],
     "lot": [({}, C3, formulas.lot, 2e-4), ({"scale": 1.0}, ONES, lambda d, c: formulas.lot(d, c, 1.0), 2e-4)],
+    "anchored": [
+        (
+            {"on": "task_arithmetic", **dict.fromkeys(KINDS, 0.5)},
+            ONES,
+            lambda d, c: formulas.anchored(d, c, 0.5),
+            1e-5,
+        )
+    ],
     "featcal": [
         ({}, ONES, formulas.featcal, 1e-5),
         ({"ridge": 0.2, "blend": 0.6, "beyond": 1.0}, ONES, lambda d, c: formulas.featcal(d, c, 0.2, 1.0, 0.6), 1e-5),

@@ -47,6 +47,33 @@ def test_regmean_is_lot_for_full_rank_grams(families) -> None:
         torch.testing.assert_close(one[key], other[key], rtol=1e-4, atol=1e-5)
 
 
+def test_a_ridge_to_the_base_that_vanishes_is_lot(families) -> None:
+    group = families(4)
+    weak = dict.fromkeys(("attention_in", "attention_out", "mlp_in", "mlp_out", "others"), 1e-9)
+    # coefficients 0: the anchor is the base
+    base = {"on": "task_arithmetic", "at": ",".join(f"{name}=0" for name in group.names)}
+    one, other = merged(method("anchored", {**base, **weak}), group), merged(method("lot", {"scale": 1.0}), group)
+    for key in ("layers.0.fc.weight", "layers.1.fc.weight", "attn.in_proj_weight", "row.weight"):
+        torch.testing.assert_close(one[key], other[key], rtol=1e-4, atol=1e-5)
+
+
+def test_an_anchor_that_pulls_hard_is_the_merge_and_tuning_keeps_the_best(families) -> None:
+    group = families(3)
+    hard = dict.fromkeys(("attention_in", "attention_out", "mlp_in", "mlp_out", "others"), 1e6)
+    at = {"on": "task_arithmetic", "at": "e0=0.2,e1=0.5,e2=0.4"}
+    with task_vectors(group.base, group.experts) as vectors:
+        access = Toy(vectors.layout, vectors.names)
+        directions = prepare(method("anchored", {**at, **hard}), vectors, access=access)
+        plain = prepare(method("task_arithmetic"), vectors)
+        found, wanted = torch.empty(vectors.layout.size), torch.empty(vectors.layout.size)
+        combine_into(found, directions, dict.fromkeys(vectors.names, 1.0))
+        combine_into(wanted, plain, {"e0": 0.2, "e1": 0.5, "e2": 0.4})
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+        facts = prepare(method("anchored", {"tune": True}), vectors, access=access).facts
+        best = max(facts["tried"], key=lambda one: one["mean"])
+        assert facts["pulls"] == best["pulls"] and len(facts["tried"]) > 4
+
+
 def test_regmean_with_a_strong_pull_is_the_mean(families) -> None:
     group = families(3)
     with task_vectors(group.base, group.experts) as vectors:

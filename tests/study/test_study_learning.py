@@ -11,10 +11,12 @@ from evaluation.errors import Cancelled
 from study.calibration import splits_for
 from study.errors import StudyError
 from study.export import Order, export
+from study.learned import curve_text
 from study.measure import Measurer
 from study.settings import MethodChoice
 from study.study import Study, open_study
 from study.verify import verify
+from tests.conftest import as_json, run_command
 
 LOT = MethodChoice(name="lot")
 
@@ -83,3 +85,29 @@ def test_a_study_without_calibration_samples_says_so(fresh_demo: Path) -> None:
     bare = Study(study.folder, study.settings.model_copy(update={"tasks": tasks}))
     with Measurer(bare, "cpu") as measurer, pytest.raises(StudyError, match="calibration"):
         measurer.directions(LOT)
+
+
+def test_polishing_helps_and_can_be_taken_home(demo_copy: Path, tmp_path: Path) -> None:
+    at = "digits=0.4,signs=0.4,flags=0.4"
+    value = as_json("polish", str(demo_copy), "--at", at, "--out", str(tmp_path / "out"), "--device", "cpu")
+    before, after = ([one["value"] for one in value[key].values()] for key in ("before", "after"))
+    assert sum(after) > sum(before) + 0.1
+    assert value["settings"] == {"on": "task_arithmetic", "at": "digits=0.4,signs=0.4,flags=0.4"}
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "The method learned from the calibration samples" in card
+    facts = as_json("learned", str(demo_copy), "--method", "featcal")
+    assert facts["blocks"] == 4 and facts["anchor"] == {"digits": 0.4, "signs": 0.4, "flags": 0.4}
+    for words, said in (
+        (("polish", str(demo_copy)), "Give the merge to polish"),
+        (("polish", str(demo_copy), "--at", at, "--method", "wudi"), "cannot be polished"),
+        (("learned", str(demo_copy), "--method", "lot"), "has learned nothing"),
+    ):
+        done = run_command(*words)
+        assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_curve_as_text() -> None:
+    curve = [{"step": 0, "mean": 0.5}, {"step": 25, "mean": 0.75}, {"step": 50, "mean": 0.5}]
+    lines = curve_text({"method": "atlas", "curve": curve, "best": 25}).splitlines()
+    assert [("kept" in line, line.count("█")) for line in lines] == [(False, 1), (True, 30), (False, 1)]
+    assert "no curve" in curve_text({"method": "lot"})

@@ -1,0 +1,151 @@
+"""Does the literature's order hold? Methods with and without samples on the demo, at equal coefficients and as fronts.
+
+    python -m benchmarks.learning_order [--seeds 0,1,2,3,4] [--table docs/learning.md]
+
+Per seed (it draws the samples of every split and the random coefficients) and method: four equal coefficient
+vectors, multiples of the published one, and five random ones, measured on validation and test samples. "published" is
+the mean test accuracy at the published coefficients, "scaled" at the multiple that is best on validation. The
+hypervolume is that of all nine points on the test samples, each task from the base (0) to its own expert (1). Rows are
+written as they are made; a run goes on where another stopped.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+TASKS = ("digits", "signs", "flags")
+SCALES = (0.6, 1.0, 1.5, 2.0)
+RANDOM = 5
+OUT = Path("benchmarks/results/learning_order.json")
+GROUPS: dict[str, dict[str, dict[str, Any]]] = {
+    "average": {"weighted_average": {}},
+    "task arithmetic": {"task_arithmetic": {}},
+    "TIES": {"ties": {}},
+    "data-free": {"tsv_m": {}, "iso_c": {}, "wudi": {}},
+    "samples, solved": {"fisher": {}, "regmean": {}, "regmean_pp": {}, "lot": {}, "featcal": {}},
+    "samples, solved on a spectral merge": {"featcal+tsv_m": {"on": "tsv_m"}},
+    "samples, trained": {
+        "adamerging": {"steps": 100, "rate": 3e-3},
+        "concrete": {"steps": 60},
+        "expert_merging": {"steps": 60},
+    },
+    "samples with labels, trained": {"atlas": {"steps": 120, "look": 30}, "fw_merging": {}},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", default="0,1,2,3,4")
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--table", type=Path, help="only write the page from what was measured")
+    chosen = parser.parse_args()
+    if chosen.table is not None:
+        from benchmarks.learning_table import page
+
+        chosen.table.write_text(page(json.loads(chosen.out.read_text(encoding="utf-8"))), encoding="utf-8")
+        return
+    for seed in (int(one) for one in chosen.seeds.split(",")):
+        measure(seed, chosen.out)
+
+
+def measure(seed: int, out: Path) -> None:
+    """Measure every method that the file does not have for this seed."""
+    from benchmarks.peers.machine import machine
+    from study.demo import write_demo
+    from study.measure import Measurer
+    from study.settings import MethodChoice, Samples
+    from study.study import Study
+
+    known = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"machine": machine(), "rows": []}
+    have = {(row["seed"], row["method"]) for row in known["rows"]}
+    wanted = [
+        (g, name, given) for g, many in GROUPS.items() for name, given in many.items() if (seed, name) not in have
+    ]
+    if not wanted:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        made = write_demo(Path(folder) / "study", TASKS, seed)
+        samples = Samples(calibration=64, validation=160, test=300)
+        tasks = tuple(task.model_copy(update={"samples": samples}) for task in made.tasks)
+        study = Study(made.folder, made.settings.model_copy(update={"tasks": tasks}))
+        with Measurer(study, "cpu", splits=("validation", "test")) as measurer:
+            plain = MethodChoice(name="task_arithmetic")
+            ends = [dict.fromkeys(TASKS, 0.0), *({**dict.fromkeys(TASKS, 0.0), task: 1.0} for task in TASKS)]
+            corners = [values(measurer, plain, one, "test") for one in ends]
+            low, high = corners[0], [corners[1 + k][k] for k in range(len(TASKS))]
+            known.setdefault("references", {})[str(seed)] = {
+                "base": low,
+                "experts": high,
+                "ensemble": ensemble(measurer, plain, ends[1:]),
+            }
+            for group, name, given in wanted:
+                row = one_method(measurer, MethodChoice(name=name.split("+")[0], settings=given), seed)
+                row |= {"seed": seed, "group": group, "method": name, "settings": given, "base": low, "experts": high}
+                row["hypervolume"] = volume([point["test"] for point in row["points"]], low, high)
+                known["rows"].append(row)
+                out.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+                print(seed, name, round(row["published"], 4), round(row["scaled"], 4), round(row["hypervolume"], 4))
+
+
+def one_method(measurer: Any, choice: Any, seed: int) -> dict[str, Any]:
+    """Prepare a method, measure its nine points, and read the two means."""
+    begun = time.perf_counter()
+    directions = measurer.directions(choice)
+    prepared = time.perf_counter() - begun
+    default = measurer.default(choice)
+    dice = np.random.default_rng(seed)
+    scales = (1.0,) if choice.name == "weighted_average" else SCALES
+    many = [[scale * default] * len(TASKS) for scale in scales]
+    many += [(default * len(TASKS) * dice.dirichlet(np.ones(len(TASKS)))).tolist() for _ in range(RANDOM)]
+    points = []
+    for at in many:
+        coefficients = dict(zip(TASKS, at, strict=True))
+        points.append({"at": at, **{s: values(measurer, choice, coefficients, s) for s in ("validation", "test")}})
+    equal = points[: len(scales)]
+    best = max(equal, key=lambda point: float(np.mean(point["validation"])))
+    return {
+        "points": points,
+        "seconds": prepared,
+        "default": default,
+        "published": float(np.mean(equal[scales.index(1.0)]["test"])),
+        "scaled": float(np.mean(best["test"])),
+        "scale": best["at"][0] / default,
+        "kept": directions.facts.get("best"),
+    }
+
+
+def ensemble(measurer: Any, choice: Any, ends: list[dict[str, float]]) -> list[float]:
+    """Accuracy of every task when the experts' probabilities are averaged: T models in the place of one."""
+    outputs = [measurer.measure(choice, one, "test").outputs for one in ends]
+    targets = measurer.targets("test")
+    found = []
+    for task in TASKS:
+        logits = np.stack([one[task] for one in outputs]).astype(np.float64)
+        shares = np.exp(logits - logits.max(-1, keepdims=True))
+        mean = (shares / shares.sum(-1, keepdims=True)).mean(0)
+        found.append(float((mean.argmax(-1) == targets[task]).mean()))
+    return found
+
+
+def values(measurer: Any, choice: Any, coefficients: dict[str, float], split: str) -> list[float]:
+    """Accuracy of every task."""
+    found = measurer.measure(choice, coefficients, split).measured
+    return [found[task].value for task in TASKS]
+
+
+def volume(points: list[list[float]], low: list[float], high: list[float]) -> float:
+    """Hypervolume with every task from the base (0) to its own expert (1)."""
+    from surrogate.front import hypervolume
+
+    span = np.asarray(high) - np.asarray(low)
+    scaled = np.clip((np.asarray(points) - np.asarray(low)) / span, 0.0, None)
+    return float(hypervolume(scaled, np.zeros(len(TASKS))))
+
+
+if __name__ == "__main__":
+    main()

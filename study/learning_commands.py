@@ -1,0 +1,47 @@
+"""Commands about methods that learn from samples: how it went, and polishing a merge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from study.errors import StudyError
+from study.study import open_study, parse_at
+from study.terminal import At, Device, Folder, Json, MethodName, app, show
+
+
+@app.command()
+def learned(folder: Folder, method: MethodName = None, as_json: Json = False) -> None:
+    """How a method that learns from samples went: its curve on the validation samples, and what it learned."""
+    from study.learned import curve_text
+    from study.learned import learned as facts
+
+    study = open_study(folder)
+    value = facts(study, study.method(method))
+    show(value, as_json, curve_text(value))
+
+
+@app.command()
+def polish(
+    folder: Folder,
+    at: At = None,
+    method: MethodName = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Also export the polished model into this folder.")] = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Polish a merge with the calibration samples (FeatCal), and measure it before and after."""
+    from study.polish import polish as work
+
+    if at is None:
+        raise StudyError("Give the merge to polish.", "For example: --at digits=0.3,signs=0.7,flags=0.5.")
+    study = open_study(folder)
+    value = work(study, study.method(method), parse_at(at), device, out)
+    lines = [
+        f"{name}: {value['before'][name]['value']:.3f} → {one['value']:.3f} ± {one['stderr']:.3f}"
+        for name, one in value["after"].items()
+    ]
+    where = [f"Exported to {value['export']['out']}"] if out is not None else []
+    show(value, as_json, "\n".join([*lines, *where]))

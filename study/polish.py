@@ -1,0 +1,60 @@
+"""Polishing a chosen merge with the calibration samples, measured before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from merging import method_settings, methods
+from study.errors import StudyError
+from study.export import Order, export
+from study.front import shown
+from study.run import measure_now
+from study.settings import MethodChoice
+from study.study import Study
+
+POLISH = "featcal"
+
+
+def polished(study: Study, choice: MethodChoice, coefficients: Mapping[str, float]) -> MethodChoice:
+    """The method that polishes a merge; its own coefficients are all 1.
+
+    Raises:
+        StudyError: a method that cannot be polished (it is not linear, or has settings of its own), wrong coefficients.
+    """
+    allowed = next(one.choices for one in method_settings(methods()[POLISH]) if one.name == "on")
+    if choice.name not in allowed or choice.settings:
+        what = f"'{choice.name}'" + (" with settings of its own" if choice.settings else "")
+        raise StudyError(f"A merge by {what} cannot be polished.", f"Allowed, as published: {', '.join(allowed)}.")
+    checked = study.check(choice, coefficients)
+    at = ",".join(f"{name}={value!r}" for name, value in checked.items())
+    return MethodChoice(name=POLISH, settings={"on": choice.name, "at": at}, bounds=(0.0, 1.0))
+
+
+def polish(
+    study: Study,
+    choice: MethodChoice,
+    coefficients: Mapping[str, float],
+    device: str | None = None,
+    out: Path | None = None,
+) -> dict[str, Any]:
+    """The JSON of `python -m study polish`: validation metrics before and after; the export, where ``out`` is given.
+
+    Raises:
+        StudyError: as `polished`; or ``out`` holds something already.
+    """
+    better = polished(study, choice, coefficients)
+    ones = {expert.name: 1.0 for expert in study.experts}
+    before, after = measure_now(study, [(choice, dict(coefficients)), (better, ones)], ("validation",), device)
+    value: dict[str, Any] = {
+        "method": better.name,
+        "settings": better.settings,
+        "coefficients": ones,
+        "before": shown(before.metrics),
+        "after": shown(after.metrics),
+        "trial": after.id,
+    }
+    if out is not None:
+        value["export"] = export(study, Order(better, ones), out, device)
+    return value
