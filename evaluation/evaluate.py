@@ -50,11 +50,8 @@ def load_task(
             inputs = preprocessed(spec, name, drawn, source, model, cache, progress)
             drawn = replace(drawn, targets=tuple(order[target] for target in drawn.targets))
             loaded[name] = _split(name, drawn, inputs)
-    notes: tuple[str, ...] = ()
-    if samples.duplicates:
-        notes = (f"{samples.duplicates} exact copies of other samples were left out of '{spec.name}'.",)
     head = make_head(spec, classes, source, model)
-    return Task(spec, classes, loaded, head, metric(spec.metric), source, notes)
+    return Task(spec, classes, loaded, head, metric(spec.metric), source, samples.notes(spec.name))
 
 
 def make_head(spec: TaskSpec, classes: Sequence[str], source: Source, model: Model) -> Head:

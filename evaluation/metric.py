@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation import formulas
+from evaluation import formulas, ranking
 from evaluation.errors import EvaluationError, nearest
 from evaluation.formulas import Array, Formula, Targets
 
@@ -132,6 +132,11 @@ def _whole(name: str, title: str, direction: Literal["max", "min"], value: Formu
     return Metric(name, title, "fraction", direction, 0.0, 1.0, value, error)
 
 
+def _correlation(name: str, title: str, value: Formula, error: Formula) -> Metric:
+    """A number between -1 and 1 that only the whole set has."""
+    return Metric(name, title, "correlation", "max", -1.0, 1.0, value, error)
+
+
 _METRICS: dict[str, Metric] = {
     each.name: each
     for each in (
@@ -145,5 +150,8 @@ _METRICS: dict[str, Metric] = {
         _average("nll", "Negative log-likelihood", "nats", "min", float("inf"), formulas.surprise),
         _average("brier", "Brier score", "squared error", "min", 2.0, formulas.squares),
         _whole("ece", "Calibration error", "min", formulas.calibration, formulas.calibration_error),
+        _whole("auroc", "Area under the ROC curve", "max", ranking.auroc, ranking.auroc_error),
+        _correlation("matthews", "Matthews correlation", ranking.matthews, ranking.matthews_error),
+        _correlation("spearman", "Spearman's rank correlation", ranking.spearman, ranking.spearman_error),
     )
 }

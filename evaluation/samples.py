@@ -53,10 +53,21 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Samples:
-    """Every split of a task, and how many exact copies were left out while drawing them."""
+    """Every split of a task, how many exact copies were left out while drawing them, and what could not be read."""
 
     splits: Mapping[str, Drawn]
     duplicates: int
+    unreadable: tuple[str, ...] = ()
+
+    def notes(self, task: str) -> tuple[str, ...]:
+        """What was left out, as sentences."""
+        said = []
+        if self.duplicates:
+            said.append(f"{self.duplicates} exact copies of other samples were left out of '{task}'.")
+        if self.unreadable:
+            first = self.unreadable[0]
+            said.append(f"{len(self.unreadable)} samples of '{task}' cannot be read and were skipped, first '{first}'.")
+        return tuple(said)
 
 
 def draw(spec: TaskSpec, source: Source, seed: int) -> Samples:
@@ -70,6 +81,7 @@ def draw(spec: TaskSpec, source: Source, seed: int) -> Samples:
     seen: set[str] = set()
     splits: dict[str, Drawn] = {}
     duplicates = 0
+    unreadable: list[str] = []
     for split in ("validation", "calibration", "test"):
         wanted = spec.samples.get(split, 0)
         if not wanted:
@@ -79,9 +91,15 @@ def draw(spec: TaskSpec, source: Source, seed: int) -> Samples:
         taken: list[tuple[Item, str]] = []
         while len(taken) < wanted:
             if not queue:
-                raise _too_few(spec, source, split, len(taken), duplicates)
+                raise _too_few(spec, source, split, len(taken), duplicates, len(unreadable))
             item = queue.pop(-1 if split == "test" else 0)
-            shown = digest(source.read(item.id))
+            try:
+                shown = digest(source.read(item.id))
+            except EvaluationError:
+                if spec.unreadable != "skip":
+                    raise
+                unreadable.append(item.id)
+                continue
             if shown in seen:
                 duplicates += 1
                 continue
@@ -92,17 +110,19 @@ def draw(spec: TaskSpec, source: Source, seed: int) -> Samples:
             tuple(item.target for item, _ in taken),
             tuple(shown for _, shown in taken),
         )
-    return Samples({name: splits[name] for name in SPLITS if name in splits}, duplicates)
+    return Samples({name: splits[name] for name in SPLITS if name in splits}, duplicates, tuple(unreadable))
 
 
 def recorded(spec: TaskSpec, source: Source, seed: int, cache: Path) -> Samples:
     """`draw`, written to the cache folder as JSON the first time and read from there afterwards."""
-    asked = {
+    asked: dict[str, object] = {
         "record": RECORD,
         "seed": seed,
         "samples": {split: spec.samples[split] for split in SPLITS if spec.samples.get(split)},
         "data": source.fingerprint,
     }
+    if spec.unreadable == "skip":
+        asked["unreadable"] = "skip"
     key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
     path = cache / spec.folder / f"samples-{key}.json"
     known = _read_record(path, asked)
@@ -112,6 +132,7 @@ def recorded(spec: TaskSpec, source: Source, seed: int, cache: Path) -> Samples:
     facts = {
         **asked,
         "duplicates_left_out": samples.duplicates,
+        "unreadable_left_out": samples.unreadable,
         "splits": {name: asdict(drawn) for name, drawn in samples.splits.items()},
     }
     with replacing(path) as temporary:
@@ -179,9 +200,10 @@ def _pools(items: Sequence[Item], seed: int) -> dict[str, list[Item]]:
     return pools
 
 
-def _too_few(spec: TaskSpec, source: Source, split: str, found: int, duplicates: int) -> EvaluationError:
+def _too_few(spec: TaskSpec, source: Source, split: str, found: int, duplicates: int, skipped: int) -> EvaluationError:
     asked = " + ".join(f"{spec.samples[name]} {name}" for name in SPLITS if spec.samples.get(name))
     copies = f", {duplicates} of them exact copies of others" if duplicates else ""
+    copies += f", {skipped} that cannot be read" if skipped else ""
     return EvaluationError(
         f"Task '{spec.name}' asks for {asked} samples; '{source.path}' holds {len(source.items)}{copies}, "
         f"and only {found} are left for {split}.",
@@ -198,7 +220,7 @@ def _read_record(path: Path, asked: Mapping[str, object]) -> Samples | None:
             name: Drawn(tuple(each["ids"]), tuple(each["targets"]), tuple(each["digests"]))
             for name, each in facts["splits"].items()
         }
-        return Samples(splits, int(facts["duplicates_left_out"]))
+        return Samples(splits, int(facts["duplicates_left_out"]), tuple(facts.get("unreadable_left_out", ())))
     except (OSError, ValueError, KeyError, TypeError):
         # Absent or damaged: drawing again gives the same samples.
         return None

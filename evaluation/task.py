@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,8 @@ class TaskSpec:
     means the data's own, else "a photo of a {}.". classes: names instead of the data's own, in its order, or
     its own names in another order. head: a safetensors file with weight (C, D) and maybe bias (C,), or a checkpoint
     with a classifier, used instead of prompts. expert: the checkpoint of the task's own expert, whose classifier is
-    the head where the model is a bare encoder and no head is given.
+    the head where the model is a bare encoder and no head is given. unreadable: "skip" leaves out samples that cannot
+    be read, and counts them; otherwise the first one is an error.
     Raises: EvaluationError naming the field.
     """
 
@@ -42,6 +43,7 @@ class TaskSpec:
     classes: tuple[str, ...] | None = None
     head: Path | None = None
     expert: Path | None = None
+    unreadable: Literal["stop", "skip"] | None = None
 
     def __post_init__(self) -> None:
         if not self.name.strip():

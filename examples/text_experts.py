@@ -186,8 +186,12 @@ def merge(folder: Path, names: list[str], trials: int, seed: int) -> None:
     from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Settings, TaskChoice
     from study.study import create, open_study
 
+    def counts(data: Path) -> Samples:
+        rows = data.read_text(encoding="utf-8")
+        held = {split: rows.count(f'"split": "{split}"') for split in ("val", "test")}
+        return Samples(calibration=32, validation=min(200, held["val"]), test=min(200, held["test"]))
+
     place = folder / "study"
-    counts = Samples(calibration=32, validation=200, test=200)
     if not place.exists():
         create(
             place,
@@ -195,7 +199,10 @@ def merge(folder: Path, names: list[str], trials: int, seed: int) -> None:
                 name="MiniLM: library, topic, section",
                 base=BaseChoice(model="../base", weights="../base/model.safetensors"),
                 experts=tuple(ExpertChoice(name=name, weights=f"../experts/{name}") for name in names),
-                tasks=tuple(TaskChoice(name=name, data=f"../{name}.jsonl", samples=counts) for name in names),
+                tasks=tuple(
+                    TaskChoice(name=name, data=f"../{name}.jsonl", samples=counts(folder / f"{name}.jsonl"))
+                    for name in names
+                ),
                 methods=(MethodChoice(name="task_arithmetic"),),
                 seed=seed,
             ),

@@ -13,6 +13,10 @@ HEADS = frozenset(
 )
 
 
+# Parts of the base that an expert of its kind may lack: a pooler, or all of CLIP but the image tower.
+KEPT = ("pooler.", "text_model.", "text_projection.", "visual_projection.", "logit_scale")
+
+
 def is_head(name: str) -> bool:
     """Whether a tensor belongs to a classifier on top of an encoder.
 
@@ -54,8 +58,8 @@ def encoder_names(base: Tensors, expert: Tensors) -> dict[str, str] | None:
     """Base name -> expert name where the expert is the base's encoder with another head, or under a prefix.
 
     None when nothing needs translating, or the expert is something else. Names may differ by one prefix ("bert.",
-    "roberta.", "model."). What is left over must be heads, integers or, in the base, a pooler that the expert's kind
-    of model does not have.
+    "roberta.", "model."). What is left over must be heads, integers or, in the base, parts that the expert's kind of
+    model does not have (a pooler; a pair's text tower beside an expert that is its image tower).
     """
     have, want = set(expert.keys()), base.keys()
     if have == set(want) and all(expert.shape(key) == base.shape(key) for key in want):
@@ -65,7 +69,7 @@ def encoder_names(base: Tensors, expert: Tensors) -> dict[str, str] | None:
         names = {key: own for key, own in names.items() if expert.shape(own) == base.shape(key)}
         lacking = [key for key in want if key not in names]
         extra = [key for key in have - set(names.values()) if expert.dtype(key).is_floating_point]
-        fits = all(is_head(key) or key.startswith("pooler.") or not _floating(base, key) for key in lacking)
+        fits = all(is_head(key) or key.startswith(KEPT) or not _floating(base, key) for key in lacking)
         if names and fits and all(is_head(key.removeprefix(prefix)) for key in extra):
             return names
     return None

@@ -112,7 +112,7 @@ def _link(one: Metric) -> Link:
 
 def _variance(one: Metric, seen: Measured) -> float:
     """Sampling variance; a share of exactly 0 or 1 has a standard error of 0, but is not known exactly."""
-    floor = 0.02 / seen.n if one.unit == "fraction" else 0.0
+    floor = 0.02 / seen.n if one.unit in ("fraction", "correlation") else 0.0
     return max(seen.stderr**2, floor)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from evaluation.data.opening import open_source
+from pathlib import Path
+
+from evaluation.data.opening import HUB, TORCHVISION, open_source
 from evaluation.data.source import Source
 from evaluation.samples import Drawn, recorded
 from evaluation.task import TaskSpec
@@ -18,16 +20,27 @@ def specs(study: Study) -> list[TaskSpec]:
         TaskSpec(
             name=task.name,
             title=task.title or task.name,
-            data=study.path(task.data),
+            data=_data(study, task.data),
             metric=task.metric,
             samples=task.samples.model_dump(),
             templates=task.templates or (),
             classes=task.classes,
             head=study.path(task.head) if task.head else None,
             expert=own.get(task.name),
+            unreadable=task.unreadable,
         )
         for task in study.tasks
     ]
+
+
+def _data(study: Study, text: str) -> Path:
+    """The data of a task: a path, or a name that `open_source` knows, with its folder made absolute."""
+    if text.startswith(HUB):
+        return Path(text)
+    if text.startswith(TORCHVISION):
+        name, _, root = text.removeprefix(TORCHVISION).partition(":")
+        return Path(f"{TORCHVISION}{name}:{study.path(root or '.')}")
+    return study.path(text)
 
 
 def spec(study: Study, task: str) -> TaskSpec:

@@ -68,6 +68,7 @@ class TaskChoice(Strict):
     classes: tuple[str, ...] | None = None
     templates: tuple[str, ...] | None = None
     head: str | None = None
+    unreadable: Literal["stop", "skip"] | None = None
 
 
 class MethodChoice(Strict):

@@ -35,7 +35,8 @@ class Folder:
 
     def read(self, id: str) -> Image.Image:
         """The image called `id`, RGB. Raises: EvaluationError when the file is truncated or no image."""
-        return open_picture(self.path / id, "Image", "Replace or remove the file.")
+        cure = "Replace or remove the file, or let the task skip what cannot be read (unreadable: skip)."
+        return open_picture(self.path / id, "Image", cure)
 
 
 def open_folder(path: Path) -> Folder:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from evaluation.errors import EvaluationError
+from evaluation.hub import fetch
 from evaluation.models.model import Model
 from evaluation.models.open_clip import open_clip_model
 from evaluation.models.transformers import transformers_model
@@ -47,14 +48,4 @@ def _is_hub_id(model: str | Path) -> bool:
 
 def _fetched(name: str) -> Path:
     """A folder with the configs and tokenizer files of a hub repository, never its weights."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name.removeprefix("hf-hub:"), allow_patterns=["*.json", "*.txt", "*.model"]))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise EvaluationError(
-            f"Model '{name}' is no file here and cannot be fetched from the hub: {reason}",
-            "Check the name, or give a folder that has its config.json.",
-        ) from None
+    return fetch(name.removeprefix("hf-hub:"), "model", ["*.json", "*.txt", "*.model"])

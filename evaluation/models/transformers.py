@@ -179,11 +179,11 @@ class Transformers:
     def _prompted(self, classes: Sequence[str], templates: Sequence[str]) -> Head:
         prompts = [template.replace("{}", name) for name in classes for template in templates]
         parts = []
+        longest = min(self._words.model_max_length, self._network.config.text_config.max_position_embeddings)
         with torch.no_grad():
             for start in range(0, len(prompts), PROMPTS):
-                words = self._words(
-                    prompts[start : start + PROMPTS], padding=True, truncation=True, return_tensors="pt"
-                )
+                some = prompts[start : start + PROMPTS]
+                words = self._words(some, padding=True, truncation=True, max_length=longest, return_tensors="pt")
                 tokens, mask = words["input_ids"].to(self.device), words["attention_mask"].to(self.device)
                 part = _tensor(self._network.get_text_features(input_ids=tokens, attention_mask=mask))
                 parts.append(nn.functional.normalize(part.float(), dim=-1))

@@ -19,7 +19,7 @@ from evaluation.samples import Samples, recorded
 from evaluation.task import SPLITS, TaskSpec
 from merging import Checkpoint, task_vectors
 from study.measure import model_name
-from study.preflight.finding import Finding
+from study.preflight.finding import Finding, Level
 from study.samples import FOLDER, specs
 from study.study import Study
 
@@ -88,8 +88,9 @@ def _one_task(study: Study, spec: TaskSpec, looked: Looked) -> None:
 
 def _notes(where: str, samples: Samples, classes: Sequence[str], looked: Looked) -> None:
     add = looked.findings.append
-    if samples.duplicates:
-        add(Finding("note", "tasks", where, f"{samples.duplicates} exact copies of other samples are left out."))
+    for said in samples.notes(where.removeprefix("task ").strip("'")):
+        level: Level = "warn" if "cannot be read" in said else "note"
+        add(Finding(level, "tasks", where, said))
     for split in SPLITS[1:]:
         if split not in samples.splits:
             continue

@@ -1,11 +1,15 @@
 """A tiny open_clip network, and small data made of coloured squares whose class anybody can see."""
 
 import gzip
+import io
 import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -67,6 +71,51 @@ class Colours:
             file.parent.mkdir(parents=True, exist_ok=True)
             image.save(file)
         return path
+
+    @staticmethod
+    def parquet(path: Path, images: list[Image.Image], labels: list[int]) -> Path:
+        """Two Parquet shards as the hub has them: pictures as bytes, numbered labels with names in the metadata."""
+        return _table(path, images, labels, lambda table, file: pq.write_table(table, f"{file}.parquet", 16))
+
+    @staticmethod
+    def arrow(path: Path, images: list[Image.Image], labels: list[int]) -> Path:
+        """Arrow files as `datasets.save_to_disk` writes them."""
+
+        def write(table: pa.Table, file: Path) -> None:
+            with pa.OSFile(f"{file}.arrow", "wb") as out, pa.ipc.new_stream(out, table.schema) as stream:
+                stream.write_table(table)
+
+        return _table(path, images, labels, write)
+
+    @staticmethod
+    def shards(path: Path, images: list[Image.Image], labels: list[int]) -> Path:
+        """Two WebDataset shards, with names of the classes beside them."""
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "classnames.txt").write_text("\n".join(COLOURS), encoding="utf-8")
+        for half in range(2):
+            with tarfile.open(path / f"{half}.tar", "w") as tar:
+                for number in range(half, len(images), 2):
+                    for ending, content in (("png", _png(images[number])), ("cls", str(labels[number]).encode())):
+                        member = tarfile.TarInfo(f"{number:04}.{ending}")
+                        member.size = len(content)
+                        tar.addfile(member, io.BytesIO(content))
+        return path
+
+
+def _png(image: Image.Image) -> bytes:
+    stored = io.BytesIO()
+    image.save(stored, "PNG")
+    return stored.getvalue()
+
+
+def _table(path: Path, images: list[Image.Image], labels: list[int], write: Callable[[pa.Table, Path], object]) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    facts = {"info": {"features": {"label": {"names": list(COLOURS), "_type": "ClassLabel"}}}}
+    pictures = [{"bytes": _png(image), "path": None} for image in images]
+    for half in range(2):
+        table = pa.table({"image": pictures[half::2], "label": labels[half::2]})
+        write(table.replace_schema_metadata({"huggingface": json.dumps(facts)}), path / f"data-{half}-of-2")
+    return path
 
 
 def _layout(model: Model) -> tuple[list[Entry], Tensor, dict[str, Tensor]]:

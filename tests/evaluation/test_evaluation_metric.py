@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 from sklearn import metrics as sklearn
 
 import evaluation.errors
@@ -58,7 +59,11 @@ REFERENCE = {
     "nll": lambda o, t: sklearn.log_loss(t, probabilities(o), labels=range(CLASSES)),
     "brier": lambda o, t: np.square(probabilities(o) - np.eye(CLASSES)[t]).sum(1).mean(),
     "ece": _ece,
+    "auroc": lambda o, t: sklearn.roc_auc_score(t, probabilities(o), multi_class="ovr", average="macro"),
+    "matthews": lambda o, t: sklearn.matthews_corrcoef(t, o.argmax(1)),
+    "spearman": lambda o, t: spearmanr(probabilities(o) @ np.arange(CLASSES), t).statistic,
 }
+NOTHING_TO_TELL_APART = {"auroc": 0.5, "matthews": 0.0, "spearman": 0.0}
 
 
 def test_every_metric_has_a_reference():
@@ -98,7 +103,7 @@ def test_inputs_are_untouched_and_metrics_travel_by_name(name):
     assert pickle.loads(pickle.dumps(metric(name))) is metric(name)
 
 
-@pytest.mark.parametrize("name", ["ece", "macro_f1"])
+@pytest.mark.parametrize("name", ["ece", "macro_f1", "matthews"])
 def test_closed_jackknife_equals_leaving_each_sample_out(name):
     outputs, targets = _case(3)
     n = len(targets)
@@ -142,7 +147,7 @@ def test_class_without_samples_is_left_out():
 def test_one_sample_and_huge_logits_are_fine(name):
     value = metric(name)(np.array([[1e4, -1e4, 0.0]], dtype=np.float32), np.array([0]))
     error = metric(name).stderr(np.array([[1e4, -1e4, 0.0]], dtype=np.float32), np.array([0]))
-    best = 1.0 if metric(name).direction == "max" else 0.0
+    best = NOTHING_TO_TELL_APART.get(name, 1.0 if metric(name).direction == "max" else 0.0)
     assert value == pytest.approx(best) and error == 0
 
 
@@ -160,7 +165,15 @@ def test_invariances(name, seed, n, spread):
     order, names = generator.permutation(n), generator.permutation(4)
     assert one(outputs[order], targets[order]) == pytest.approx(value)
     assert one(outputs + generator.normal(size=(n, 1)), targets) == pytest.approx(value)
-    assert one(outputs[:, names], np.argsort(names)[targets]) == pytest.approx(value)
+    if name != "spearman":  # for grades in order
+        assert one(outputs[:, names], np.argsort(names)[targets]) == pytest.approx(value)
+
+
+def test_area_for_two_classes_is_the_usual_one():
+    outputs, targets = _case(6, n=80)
+    outputs, targets = outputs[:, :2], targets % 2
+    expected = sklearn.roc_auc_score(targets, outputs[:, 1] - outputs[:, 0])
+    assert metric("auroc")(outputs, targets) == pytest.approx(expected)
 
 
 @settings(max_examples=30, deadline=None)

@@ -38,7 +38,7 @@ def _spec(data, **samples):
     return TaskSpec("colours", "Colours", data, samples=samples)
 
 
-@pytest.fixture(params=["sheet", "folder"])
+@pytest.fixture(params=["sheet", "folder", "parquet", "arrow", "shards"])
 def data(request, tmp_path, colours):
     """120 tiles, 20 of them exact copies of the first 20."""
     images, labels = colours.tiles(100)
