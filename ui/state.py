@@ -10,13 +10,12 @@ import numpy as np
 import streamlit as st
 
 from study import library
-from study.catalogue import catalogue
 from study.errors import StudyError
 from study.flips import flips
 from study.front import front, methods_measured
 from study.study import Study
 from study.trust import left_out, surrogates
-from ui import copy
+from ui import copy, methods
 from ui.link import parse_choice, write_choice
 from ui.payload import explorer_payload
 from ui.pictures import packed_flips
@@ -112,7 +111,7 @@ def payload_of(study: Study, revision: str, method: str, surrogate: str | None =
     titles = {expert.name: expert.title or expert.name for expert in study.experts}
     found = front_of(study, revision, method=method, surrogate=surrogate)
     listed = [one.name for one in methods_measured(study)]
-    shown = method_titles() if len(listed) > 1 else {}
+    shown = {name: methods.title(name) for name in listed}
     for other in (name for name in listed if name != method):
         theirs = front_of(study, revision, points=OVERLAY, method=other)
         found = {**found, **{part: [*found[part], *theirs[part]] for part in ("measured", "predicted")}}
@@ -161,11 +160,6 @@ def surrogates_of(study: Study, revision: str, method: str) -> list[dict[str, st
 def samples_of(study: Study, revision: str, method: str) -> Json:
     """What the explorer needs to show single samples; {"problem": why not} where it cannot."""
     return _samples(study.folder.name, revision, method)
-
-
-def method_titles() -> dict[str, str]:
-    """What the ways of blending are called on the screen."""
-    return {one["name"]: one["title"] for one in catalogue()}
 
 
 def opening(study: Study, payload: Mapping[str, Any]) -> Json:

@@ -11,7 +11,7 @@ from study.front import methods_measured
 from study.predict import predict
 from study.study import Study
 from study.trust import nearby
-from ui import copy, parts, state, words
+from ui import copy, methods, parts, state, words
 from ui.basic import basic
 from ui.checking import ask_for_check, await_check
 from ui.component import explorer
@@ -63,7 +63,7 @@ def choose_method(study: Study) -> str:
         copy.METHOD_SHOWN,
         names,
         default=kept if kept in names else names[0],
-        format_func=lambda name: state.method_titles().get(name, name),
+        format_func=methods.title,
         key="method-shown",
         required=True,
     )
