@@ -63,30 +63,63 @@ export function circle(context, x, y, radius, colour, { fill = null, width = 1.5
   finish(context, colour, fill, width, dash);
 }
 
-/** Many equal circles: stamped from one small picture on the screen, drawn one by one as vectors. */
+/** Many equal circles. On the screen their pixels are set by hand: thousands of drawing calls would take too long. */
 export function circles(surface, points, radius, colour, width) {
+  if (!points.length) return;
   const { context, ratio } = surface;
   if (!ratio) {
     points.forEach(([x, y]) => circle(context, x, y, radius, colour, { width }));
     return;
   }
-  const half = Math.ceil(radius + width) + 1;
-  const stamp = stampOf(radius, colour, width, ratio, half);
-  for (let i = 0; i < points.length; i += 1) context.drawImage(stamp, points[i][0] - half, points[i][1] - half, 2 * half, 2 * half);
+  const { side, alpha, tint } = stampOf(radius, colour, width, ratio);
+  const { canvas, image, pixels, across, down } = sheetOf(surface);
+  pixels.fill(0);
+  for (let i = 0; i < points.length; i += 1) {
+    const left = Math.round(points[i][0] * ratio) - (side >> 1);
+    const top = Math.round(points[i][1] * ratio) - (side >> 1);
+    if (left < 0 || top < 0 || left + side > across || top + side > down) continue;
+    for (let row = 0, k = 0; row < side; row += 1) {
+      for (let at = (top + row) * across + left, end = at + side; at < end; at += 1, k += 1) {
+        if (alpha[k] > pixels[at] >>> 24) pixels[at] = (alpha[k] << 24) | tint;
+      }
+    }
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  context.drawImage(canvas, 0, 0, across / ratio, down / ratio);
+}
+
+const sheets = new Map();
+
+/** A drawing sheet of the surface's size whose pixels can be set, red in the lowest byte. */
+function sheetOf({ width, height, ratio }) {
+  const [across, down] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+  const key = `${across} ${down}`;
+  if (!sheets.has(key)) {
+    if (sheets.size > 3) sheets.clear();
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [across, down];
+    const image = canvas.getContext("2d").createImageData(across, down);
+    sheets.set(key, { canvas, image, pixels: new Uint32Array(image.data.buffer), across, down });
+  }
+  return sheets.get(key);
 }
 
 const stamps = new Map();
 
-function stampOf(radius, colour, width, ratio, half) {
+/** One circle's coverage, {side, alpha (side * side), tint}. */
+function stampOf(radius, colour, width, ratio) {
   const key = `${radius} ${colour} ${width} ${ratio}`;
   if (!stamps.has(key)) {
     if (stamps.size > 40) stamps.clear();
+    const side = 2 * Math.ceil((radius + width) * ratio) + 1;
     const small = document.createElement("canvas");
-    small.width = small.height = 2 * half * ratio;
-    const context = small.getContext("2d");
+    small.width = small.height = side;
+    const context = small.getContext("2d", { willReadFrequently: true });
     context.scale(ratio, ratio);
-    circle(context, half, half, radius, colour, { width });
-    stamps.set(key, small);
+    circle(context, side / ratio / 2, side / ratio / 2, radius, colour, { width });
+    const alpha = context.getImageData(0, 0, side, side).data.filter((_, k) => k % 4 === 3);
+    const [r, g, b] = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
+    stamps.set(key, { side, alpha, tint: (b << 16) | (g << 8) | r });
   }
   return stamps.get(key);
 }
