@@ -30,7 +30,7 @@ def test_a_predicted_mix_flips_between_its_neighbours(measured_demo: Path) -> No
     study = open_study(measured_demo)
     seen = look(study, study.method(), NEAR, "flags")
     assert not seen.measured
-    assert set(seen.said) == {"mix", "base", "average", "arithmetic", "expert:digits", "expert:signs", "expert:flags"}
+    assert set(seen.said) == {"mix", "base", "average", "expert:digits", "expert:signs", "expert:flags"}
     assert len(seen.gained("base")) - len(seen.lost("base")) == seen.right("mix").sum() - seen.right("base").sum()
     assert seen.right("expert:flags").mean() > seen.right("base").mean()
 

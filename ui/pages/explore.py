@@ -250,8 +250,7 @@ shown_revision = revision_shown(current)
 notice = st.container()  # always there, so that the map below keeps its place and is not built anew
 with notice:
     waiting = state.recall("asked") is not None
-    if waiting or parts.starting(current) or worker.alive(current.folder) or _new_results(current, shown_revision):
-        watch(current.folder.name, shown_revision)
+    watch(current.folder.name, shown_revision)
     if not waiting and state.recall("answered"):
         st.success(state.recall("answered"))
 with st.spinner(copy.MAKING_MAP):
