@@ -20,10 +20,24 @@ def look_at_methods(study: Study) -> list[Finding]:
             text = str(error).removesuffix(error.cure).strip() if error.cure else str(error)
             findings.append(Finding("stop", "method", where, text, error.cure))
             continue
+        findings += _samples(study, where, method)
         low, high = study.bounds(choice)
         default = method.default(len(study.experts))
         if not low <= default <= high:
             text = f"Its published coefficient {default:g} lies outside the bounds [{low:g}, {high:g}]."
             remedy = f"Widen bounds for it: {{name: {choice.name}, bounds: [{min(low, 0):g}, {default * 2:g}]}}."
             findings.append(Finding("note", "method", where, text, remedy))
+    return findings
+
+
+def _samples(study: Study, where: str, method: merging.Method) -> list[Finding]:
+    """What a method that learns has to be told: no samples for it, or that it reads what is reported."""
+    bare = [task.name for task in study.tasks if method.needs and not task.samples.calibration]
+    findings = []
+    if bare and "test inputs" not in method.needs:
+        text = f"It learns from calibration samples, and task '{bare[0]}' has none."
+        findings.append(Finding("stop", "method", where, text, "Set samples.calibration of every task, such as 64."))
+    if "test inputs" in method.needs:
+        text = "It is transductive: it learns from the inputs of the test samples, so results on them are not held out."
+        findings.append(Finding("warn", "method", where, text, "Set transductive: false to learn from others."))
     return findings

@@ -14,6 +14,7 @@ import merging
 from merging import MergingError, Tensors
 from merging.heads import Headless
 from merging.lora_expert import open_expert
+from merging.matching import matching
 from study.preflight.finding import Finding
 from study.preflight.misfit import misfits
 from study.study import Study
@@ -70,9 +71,24 @@ def look_at_weights(study: Study, say: Callable[[str, int, int], None]) -> Weigh
             found.findings += wrong
             if not any(one.level == "stop" for one in wrong):
                 experts[expert.name] = opened
-        sums = _read(base, experts, say)
-    _judge(found, tuple(experts), sums)
+        _judge(found, tuple(experts), _read(base, experts, say))
+        for name, expert_tensors in experts.items():
+            if found.norm_ratio.get(name, 0.0) > FAR:
+                found.findings += _out_of_place(name, base, expert_tensors)
     return found
+
+
+def _out_of_place(name: str, base: Tensors, expert: Tensors) -> list[Finding]:
+    """Why an expert is so far away: its hidden units are the base's in another order, or none of the base's units."""
+    match = matching(base, expert)
+    if match is None or match.share > 0.5:
+        return []
+    what = f"{1 - match.share:.0%} of its {match.units} hidden units are nearest to another place of the base's. "
+    if match.after > 0.9:
+        text, remedy = "They are the base's units in another order.", "Put them in the base's order before merging."
+    else:
+        text, remedy = "They are not the base's units.", "Merging adds place by place: leave the expert out."
+    return [Finding("warn", "weights", f"expert '{name}'", what + text, remedy)]
 
 
 def _refused(where: str, error: MergingError) -> Finding:

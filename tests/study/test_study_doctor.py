@@ -146,3 +146,29 @@ def test_the_command_says_what_to_mend_and_exits_with_1(tmp_path: Path) -> None:
     assert done.returncode == 1 and value["level"] == "stop" and "Traceback" not in done.stderr
     wheres = {one["where"] for one in value["findings"] if one["level"] == "stop"}
     assert wheres == {"expert 'a'", "task 't'"}
+
+
+def test_shuffled_units_are_named_as_the_reason(tmp_path: Path) -> None:
+    dice = torch.Generator().manual_seed(1)
+    names = ("blocks.0.mlp.fc1.weight", "blocks.0.mlp.fc2.weight")
+    base = {names[0]: torch.randn(24, 8, generator=dice), names[1]: torch.randn(8, 24, generator=dice)}
+    order = torch.arange(23, -1, -1)
+    shuffled = {names[0]: base[names[0]][order].contiguous(), names[1]: base[names[1]][:, order].contiguous()}
+    fine = {key: one + 0.01 for key, one in base.items()}
+    found = [one for one in _look(tmp_path, base, {"odd": shuffled, "fine": fine}).findings if "odd" in one.where]
+    assert any("100% of its 24 hidden units" in one.text and "in another order" in one.text for one in found)
+
+
+def test_a_method_that_learns_needs_calibration_samples(fresh_demo: Path) -> None:
+    from study.preflight.method import look_at_methods
+
+    study = open_study(fresh_demo)
+    bare_samples = study.tasks[0].samples.model_copy(update={"calibration": 0})
+    tasks = tuple(task.model_copy(update={"samples": bare_samples}) for task in study.tasks)
+    choices = (
+        MethodChoice(name="lot"),
+        MethodChoice(name="adamerging", settings={"transductive": True}),
+    )
+    bare = Study(study.folder, study.settings.model_copy(update={"tasks": tasks, "methods": choices}))
+    levels = {one.where: (one.level, one.text) for one in look_at_methods(bare) if "learns" in one.text}
+    assert levels["method 'lot'"][0] == "stop" and "transductive" in levels["method 'adamerging'"][1]

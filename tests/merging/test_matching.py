@@ -1,0 +1,52 @@
+"""Weight matching tells experts of one base from shuffled or foreign models."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from merging import open_tensors, write
+from merging.matching import Matching, matching
+
+Weights = dict[str, torch.Tensor]
+
+
+def weights(seed: int) -> Weights:
+    dice = torch.Generator().manual_seed(seed)
+    return {
+        "blocks.0.mlp.fc1.weight": torch.randn(24, 8, generator=dice),
+        "blocks.0.mlp.fc2.weight": torch.randn(8, 24, generator=dice),
+        "head.weight": torch.randn(4, 8, generator=dice),
+    }
+
+
+def matched(folder: Path, base: Weights, expert: Weights) -> Matching | None:
+    for name, tensors in (("base", base), ("expert", expert)):
+        write(folder / f"{name}.safetensors", {key: one.contiguous() for key, one in tensors.items()}, {})
+    with open_tensors(folder / "base.safetensors") as one, open_tensors(folder / "expert.safetensors") as other:
+        return matching(one, other)
+
+
+def test_a_fine_tuned_expert_keeps_every_unit_in_its_place(tmp_path: Path) -> None:
+    base, noise = weights(1), weights(2)
+    found = matched(tmp_path, base, {key: base[key] + 0.05 * noise[key] for key in base})
+    assert found is not None and found.share == 1.0 and found.units == 24
+    assert found.before == pytest.approx(found.after) and found.before > 0.99
+
+
+def test_a_shuffled_copy_is_found_out(tmp_path: Path) -> None:
+    base, order = weights(1), torch.randperm(24, generator=torch.Generator().manual_seed(4))
+    shuffled = {
+        "blocks.0.mlp.fc1.weight": base["blocks.0.mlp.fc1.weight"][order],
+        "blocks.0.mlp.fc2.weight": base["blocks.0.mlp.fc2.weight"][:, order],
+        "head.weight": base["head.weight"],
+    }
+    found = matched(tmp_path, base, shuffled)
+    assert found is not None and found.after == pytest.approx(1.0)
+    assert found.share == float((order == torch.arange(24)).sum()) / 24 and found.before < 0.3
+
+
+def test_a_model_trained_apart_matches_nowhere(tmp_path: Path) -> None:
+    found = matched(tmp_path, weights(1), weights(2))
+    assert found is not None and found.share < 0.3 and found.after < 0.7
+    assert matched(tmp_path, {"head.weight": torch.ones(2, 2)}, {"head.weight": torch.ones(2, 2)}) is None
