@@ -2,7 +2,7 @@
 
 from merging.access import NEEDS, Access
 from merging.checkpoint import Checkpoint, reference
-from merging.combine import combine_into, merge_plan, merge_tensors
+from merging.combine import combine_into
 from merging.description import describe
 from merging.directions import Directions, fingerprint, prepare
 from merging.errors import MergingError
@@ -23,6 +23,7 @@ from merging.output import merge
 from merging.reading import read_merge, read_recipe
 from merging.recipe import Part, Recipe, new_recipe
 from merging.setting import Setting
+from merging.stream import merge_plan, merge_tensors
 from merging.task_vector import Entry, Layout, TaskVectors, task_vectors
 from merging.tensors import Tensors, open_tensors
 from merging.writing import Slot, atomic, write

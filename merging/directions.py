@@ -1,12 +1,12 @@
 """Directions: what a method prepares once, kept on disk as one memory-mapped matrix."""
 
+import functools
 import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from merging.access import NEEDS, Access
+from merging.blocks import blocks, first_number
 from merging.checkpoint import Checkpoint
 from merging.errors import MergingError
 from merging.linalg import gram_matrix
 from merging.method import CLASSES, Array, Method
 from merging.task_vector import Entry, Layout, TaskVectors
-from merging.threads import one_thread, pool
+from merging.threads import in_order, one_thread, pool
 from merging.writing import atomic
 
 FORMAT = 1
@@ -151,25 +152,32 @@ def _fill(
     workers = torch.get_num_threads()
     grams: list[Array] = []
     with pool(workers) as executor:
-        survey = method.survey(vectors)
+        survey = executor.submit(method.survey, vectors).result()
 
         def task(entry: Entry) -> Array | None:
-            base, deltas = vectors.base_tensor(entry.name), vectors.deltas(entry.name)
-            gram = gram_matrix(base, deltas) if method.uses_gram else None
-            layout.view(flat[0], entry).copy_(base)
-            layout.view(flat[1:], entry).copy_(method.prepare_tensor(entry.name, deltas, survey))
-            return gram
+            return _prepared(flat, method, vectors, entry, survey)
 
-        waiting = iter(layout.entries)
-        running = [executor.submit(task, entry) for entry in islice(waiting, workers)]
-        for done in range(len(layout.entries)):
-            gram = running.pop(0).result()
-            running.extend(executor.submit(task, entry) for entry in islice(waiting, 1))
+        for done, gram in enumerate(in_order(executor, workers, task, layout.entries)):
             if gram is not None:
                 grams.append(gram)
             if progress:
                 progress(done + 1, len(layout.entries))
     return (np.stack(grams) if grams else None), {}
+
+
+def _prepared(flat: Tensor, method: Method, vectors: TaskVectors, entry: Entry, survey: object | None) -> Array | None:
+    """Fill one tensor's place and return its Gram matrix, where the method uses one."""
+    layout = vectors.layout
+    grams: list[Array] = []
+    for rows in blocks(entry.shape) if method.by_rows else [...]:
+        base, deltas = vectors.base_tensor(entry.name, rows), vectors.deltas(entry.name, rows)
+        if method.uses_gram:
+            grams.append(gram_matrix(base, deltas))
+        layout.view(flat[0], entry)[rows] = base
+        made = method.prepare_rows(entry.name, deltas, survey, first_number(entry.shape, rows))
+        for row, direction in zip(flat[1:], made, strict=True):
+            layout.view(row, entry)[rows] = direction
+    return functools.reduce(np.add, grams) if grams else None
 
 
 def _write(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
+from merging.blocks import blocks, first_number
 from merging.errors import MergingError
 from merging.method import Method, ordered
 from merging.task_vector import TaskVectors
@@ -28,15 +29,16 @@ def frozen_distance(method: Method, vectors: TaskVectors, coefficients: Mapping[
     with one_thread(), torch.no_grad():
         survey = method.survey(vectors)
         for entry in vectors.layout.entries:
-            base, deltas = vectors.base_tensor(entry.name), vectors.deltas(entry.name)
-            exact = method.combine_tensor(entry.name, base, deltas, values, survey).sub_(base)
-            frozen = torch.zeros_like(base)
-            for direction, value in zip(
-                method.prepare_tensor(entry.name, deltas, survey), values.tolist(), strict=True
-            ):
-                frozen.add_(direction, alpha=value)
-            apart += float((frozen - exact).to(torch.float64).square().sum())
-            moved += float(exact.to(torch.float64).square().sum())
+            for rows in blocks(entry.shape) if method.by_rows else [...]:
+                base, deltas = vectors.base_tensor(entry.name, rows), vectors.deltas(entry.name, rows)
+                start = first_number(entry.shape, rows)
+                exact = method.combine_rows(entry.name, base, deltas, values, survey, start).sub_(base)
+                frozen = torch.zeros_like(base)
+                directions = method.prepare_rows(entry.name, deltas, survey, start)
+                for direction, value in zip(directions, values.tolist(), strict=True):
+                    frozen.add_(direction, alpha=value)
+                apart += float((frozen - exact).to(torch.float64).square().sum())
+                moved += float(exact.to(torch.float64).square().sum())
     if moved == 0.0:
         return 0.0 if apart == 0.0 else float("inf")
     return float((apart / moved) ** 0.5)

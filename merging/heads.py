@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 from torch import Tensor
 
+from merging.blocks import Rows
 from merging.tensors import Tensors
 
 # First part of a tensor's name, below the encoder's prefix, in transformers, timm and torchvision.
@@ -39,17 +40,17 @@ class Headless(Tensors):
             expert.path,
             {key: base.shape(key) for key in keys},
             {key: expert.dtype(names[key]) if key in names else base.dtype(key) for key in keys},
-            lambda key: expert.get(names[key]) if key in names else base.get(key),
+            lambda key, rows: expert.get(names[key], rows) if key in names else base.get(key, rows),
             expert.metadata,
             stack,
         )
         self.aside = tuple(sorted(set(expert.keys()) - set(names.values())))
         self.kept = tuple(key for key in keys if key not in names)
 
-    def change_into(self, out: Tensor, key: str, base: Tensor) -> None:
+    def change_into(self, out: Tensor, key: str, base: Tensor, rows: Rows = ...) -> None:
         """Write expert − base of one tensor into `out`; exactly zero where the expert has none of its own."""
         if key in self._names:
-            super().change_into(out, key, base)
+            super().change_into(out, key, base, rows)
         else:
             out.zero_()
 

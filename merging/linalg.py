@@ -9,6 +9,9 @@ from torch import Tensor
 
 CHUNK = 1 << 20
 SHORT = 1 << 15  # numbers: sorting so many is faster than counting them
+SAMPLED = 64  # one in so many numbers is sampled to bound a rank
+SAMPLES = 1 << 20  # of each vector, at most
+HELD = 1 << 23  # numbers between the bounds that are held at most
 RELATIVE = 1e-6  # singular values below this share of the largest count as zero
 NOISE = 1e-7  # below this share of the largest, singular values of a float32 matrix are rounding
 
@@ -96,9 +99,60 @@ def kth_magnitudes(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -
 def kth_values(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -> list[float]:
     """Return, for each of T vectors, the exact rank-th smallest x (rank from 1), without sorting.
 
-    `rows()` goes through pieces (T, …) of the vectors and is called twice: read as integers, floats are in
-    the order of their values, so one histogram of the upper 16 bits finds the bin, and a second one, of the
-    lower 16 bits of what is in that bin, the value. Memory does not grow with the vectors.
+    `rows()` goes through pieces (T, …) of the vectors and is called up to four times. A sample tells between which
+    two numbers the value lies; then what is below is counted and what lies between is sorted. Where that fails,
+    histograms count. Memory does not grow with the vectors.
+    """
+    return _selected(rows, ranks) or _counted(rows, ranks)
+
+
+def _selected(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -> list[float] | None:
+    """Find the values between bounds from a sample; None where one is not there, or too much is."""
+    bounds = _bounds(rows, ranks)
+    below = [0] * len(ranks)
+    between: list[list[Tensor]] = [[] for _ in ranks]
+    for piece in rows():
+        for number, (row, (low, high)) in enumerate(zip(piece.reshape(len(piece), -1), bounds, strict=True)):
+            under = row < low
+            below[number] += int(under.sum())
+            between[number].append(row[(row <= high).logical_xor_(under)])
+        if max(sum(map(len, found)) for found in between) > HELD:
+            return None
+    values: list[float] = []
+    for found, under_all, rank in zip(between, below, ranks, strict=True):
+        ordered = torch.cat(found).sort().values
+        if not under_all < rank <= under_all + len(ordered):
+            return None
+        values.append(float(ordered[rank - under_all - 1]))
+    return values
+
+
+def _bounds(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -> list[tuple[float, float]]:
+    """Return two numbers for each vector between which its rank lies, as far as a sample can tell."""
+    parts: list[Tensor] = []
+    step, seen, taken = SAMPLED, 0, 0
+    for piece in rows():
+        flat = piece.reshape(len(piece), -1)
+        parts.append(flat[:, -seen % step :: step].clone())
+        seen, taken = seen + flat.shape[1], taken + parts[-1].shape[1]
+        if taken > SAMPLES:
+            parts = [torch.cat(parts, dim=1)[:, ::2].clone()]
+            step, taken = 2 * step, parts[0].shape[1]
+    found: list[tuple[float, float]] = []
+    for row, rank in zip(torch.cat(parts, dim=1).sort(dim=1).values, ranks, strict=True):
+        share = rank / seen
+        middle, spread = share * taken, 6.0 * (taken * share * (1.0 - share)) ** 0.5 + 8.0
+        first, last = int(middle - spread), int(middle + spread)
+        low = -float("inf") if middle < spread else float(row[first])
+        found.append((low, float("inf") if last >= taken else float(row[last])))
+    return found
+
+
+def _counted(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -> list[float]:
+    """Find the values by counting.
+
+    Read as integers, floats are in the order of their values: one histogram of the upper 16 bits finds the bin, and
+    a second one, of the lower 16 bits of what is in that bin, the value.
     """
     wanted = np.asarray(ranks, dtype=np.int64)
     upper = np.zeros((len(ranks), 1 << 16), dtype=np.int64)

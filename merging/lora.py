@@ -11,6 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from merging.blocks import Rows
 from merging.errors import MergingError, nearest
 from merging.tensors import Tensors, open_tensors
 
@@ -82,19 +83,25 @@ class Adapter(AbstractContextManager["Adapter"]):
         self.factors, self.replaced = dict(factors), dict(replaced)
         self._tensors = tensors
 
-    def change(self, name: str, base: Tensor) -> Tensor | None:
-        """Return adapted − base of one tensor, float32, or None where the adapter leaves it alone."""
+    def change(self, name: str, base: Tensor, rows: Rows = ...) -> Tensor | None:
+        """Return adapted − base of one tensor, float32, or None where the adapter leaves it alone.
+
+        With `rows`, `base` is those rows. A DoRA of a base that holds Wᵀ needs whole columns: all rows.
+        """
         if name in self.replaced:
-            return self._tensors.get(self.replaced[name]).to(torch.float32) - base
+            return self._tensors.get(self.replaced[name], rows).to(torch.float32) - base
         if name not in self.factors:
             return None
         found = self.factors[name]
-        change = self.product(name).view(base.shape)
+        change = self.product(name, rows).view(base.shape)
         if found.magnitude is None:
             return change
+        if self.config.transposed and rows is not ...:
+            raise ValueError(f"{name}: columns cannot be given their length from some rows")
         # DoRA (arXiv 2402.09353, eq. 5): each output row of W + ΔW is given its trained length
         whole = (base + change).T if self.config.transposed else base + change
         length = self._tensors.get(found.magnitude).to(torch.float32).reshape(-1, 1)
+        length = length if self.config.transposed else length[rows]
         whole = whole * (length / whole.norm(dim=1, keepdim=True))
         dora: Tensor = (whole.T if self.config.transposed else whole) - base
         return dora
@@ -114,10 +121,10 @@ class Adapter(AbstractContextManager["Adapter"]):
         """Tell whether a module is a convolution."""
         return len(self._tensors.shape(self.factors[name].a)) > 2
 
-    def product(self, name: str) -> Tensor:
-        """Return ΔW of one module as a matrix, float32."""
+    def product(self, name: str, rows: Rows = ...) -> Tensor:
+        """Return ΔW of one module, or some rows of it, as a matrix, float32."""
         left, right = self.pair(name)
-        return left @ right
+        return left[rows] @ right
 
     def close(self) -> None:
         """Release the file."""

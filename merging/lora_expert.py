@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from merging.blocks import Rows
 from merging.heads import Headless, encoder_names
 from merging.lora import Adapter, is_adapter, open_adapter
 from merging.tensors import Tensors, open_tensors
@@ -29,21 +30,27 @@ class Adapted(Tensors):
         )
         self.base, self.adapter = base, adapter
 
-    def change_into(self, out: Tensor, key: str, base: Tensor) -> None:
+    def change_into(self, out: Tensor, key: str, base: Tensor, rows: Rows = ...) -> None:
         """Write ΔW of one tensor into `out`: exact, never (base + ΔW) − base."""
-        change = self.adapter.change(key, base)
+        change = self._change(key, base, rows)
         if change is None:
             out.zero_()
         else:
             out.copy_(change)
 
-    def _adapted(self, key: str) -> Tensor:
-        tensor = self.base.get(key)
+    def _adapted(self, key: str, rows: Rows) -> Tensor:
+        tensor = self.base.get(key, rows)
         if not tensor.is_floating_point():
             return tensor
         wide = tensor.to(torch.float32)
-        change = self.adapter.change(key, wide)
+        change = self._change(key, wide, rows)
         return tensor if change is None else wide + change
+
+    def _change(self, key: str, base: Tensor, rows: Rows) -> Tensor | None:
+        if rows is not ... and self.adapter.config.dora and self.adapter.config.transposed:
+            whole = self.adapter.change(key, self.base.get(key).to(torch.float32))
+            return None if whole is None else whole[rows]
+        return self.adapter.change(key, base, rows)
 
 
 def open_adapted(base: Path, adapter: Path) -> Adapted:

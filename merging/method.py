@@ -126,6 +126,21 @@ class Method:
         """
         return deltas
 
+    @property
+    def by_rows(self) -> bool:
+        """Whether a few rows of a tensor can be handled without the others, once the survey is known."""
+        return False
+
+    def prepare_rows(self, name: str, deltas: Tensor, survey: object | None, start: int) -> Tensor:
+        """Do as `prepare_tensor` for some rows (T, *rows) of a tensor, whose first number is its `start`-th."""
+        return self.prepare_tensor(name, deltas, survey)
+
+    def combine_rows(
+        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None, start: int
+    ) -> Tensor:
+        """Do as `combine_tensor` for some rows of a tensor, whose first number is its `start`-th."""
+        return self.combine_tensor(name, base, deltas, coefficients, survey)
+
     def scalars(self, coefficients: Array, gram: Array | None) -> Scalars:
         """Return the multipliers for coefficients (T,); `gram` is (T+1, T+1), [base, τ_1 … τ_T], or None."""
         return Scalars(1.0, coefficients)

@@ -7,16 +7,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from torch import Tensor
 
-from merging.combine import merge_plan, merge_tensors
 from merging.errors import MergingError
 from merging.recipe import Recipe, new_recipe
+from merging.stream import merge_blocks, merge_plan
 from merging.task_vector import task_vectors
-from merging.writing import Slot, write, write_bytes, write_text
+from merging.writing import Slot, rows_of, write, write_bytes, write_text
 
 SHARD = 5 * 10**9  # bytes, as in huggingface_hub
 RECIPE = "recipe.yaml"
@@ -68,8 +67,8 @@ def merge(
         learned,
     )
     metadata = {"format": "pt", "mergescape": full.identity()}
-    tensors = merge_tensors(method, base, experts, full.coefficients, recipe.dtype, recipe.exact, learned)
-    stream = reported(tensors, len(plan), progress)
+    tensors = merge_blocks(method, base, experts, full.coefficients, recipe.dtype, recipe.exact, learned)
+    stream = reported(tensors, plan, progress)
     if single:
         recipe_file = out.with_suffix(".recipe.yaml")
         found = {out.name: write(out, stream, metadata, plan)}
@@ -79,12 +78,16 @@ def merge(
     return write_folder(out, stream, plan, metadata, Folder(files, base.path), shard)
 
 
-def reported(tensors: Iterator[tuple[str, Tensor]], of: int, progress: Progress | None) -> Iterator[tuple[str, Tensor]]:
-    """Pass tensors on and report how many of how many are done."""
-    for done, pair in enumerate(tensors):
-        yield pair
+def reported(
+    stream: Iterator[tuple[str, Tensor]], plan: Sequence[Slot], progress: Progress | None
+) -> Iterator[tuple[str, Tensor]]:
+    """Pass tensors or their blocks on and report how many tensors of how many are done."""
+    for done, slot in enumerate(plan, start=1):
+        for tensor in rows_of(slot, stream):
+            yield slot.name, tensor
         if progress:
-            progress(done + 1, of)
+            progress(done, len(plan))
+    yield from stream
 
 
 def refuse_overwriting(out: Path, sources: Sequence[Path]) -> None:
@@ -160,8 +163,10 @@ def _write_weights(
     where: dict[str, str] = {}
     for number, part in enumerate(parts, start=1):
         name = f"model-{number:05d}-of-{len(parts):05d}.safetensors"
-        found[name] = write(work / name, islice(stream, len(part)), metadata, part)
+        found[name] = write(work / name, _only(part, stream), metadata, part)
         where.update({slot.name: name for slot in part})
+    for extra, _ in stream:
+        raise MergingError(f"Tensor '{extra}' has no shard.")
     index = {
         "metadata": {"total_size": sum(slot.nbytes for slot in plan)},
         "weight_map": dict(sorted(where.items())),
@@ -169,6 +174,13 @@ def _write_weights(
     name = "model.safetensors.index.json"
     found[name] = write_text(work / name, json.dumps(index, indent=2) + "\n")
     return found
+
+
+def _only(part: Sequence[Slot], stream: Iterator[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+    """Take the tensors of one shard from a stream."""
+    for slot in part:
+        for tensor in rows_of(slot, stream):
+            yield slot.name, tensor
 
 
 def _shards(plan: Sequence[Slot], limit: int) -> list[list[Slot]]:

@@ -14,11 +14,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from merging.checkpoint import Checkpoint, reference
-from merging.combine import DType
 from merging.directions import needs_samples
 from merging.errors import MergingError, nearest
 from merging.method import Method, ordered
 from merging.method import method as make_method
+from merging.stream import DType
 
 LARGEST = 200_000  # characters of a recipe; YAML is read at some 50,000 a second
 MOST = 100_000  # values of a recipe

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from merging.blocks import Rows, blocks, first_number
 from merging.checkpoint import Checkpoint
 from merging.errors import MergingError
 from merging.heads import Headless
@@ -79,9 +80,9 @@ class TaskVectors:
             if isinstance(one, Headless) and one.aside
         )
 
-    def base_tensor(self, name: str) -> Tensor:
-        """Return one floating-point tensor of the base, float32."""
-        return self._base.get(name).to(torch.float32)
+    def base_tensor(self, name: str, rows: Rows = ...) -> Tensor:
+        """Return one floating-point tensor of the base, or some rows of it, float32."""
+        return self._base.get(name, rows).to(torch.float32)
 
     def base(self) -> Tensor:
         """Return the base as one flat vector (P,), float32."""
@@ -90,12 +91,12 @@ class TaskVectors:
             self.layout.view(flat, entry).copy_(self._base.get(entry.name))
         return flat
 
-    def deltas(self, name: str) -> Tensor:
-        """Return expert − base of one tensor for every expert, (T, *shape), float32."""
-        base = self.base_tensor(name)
+    def deltas(self, name: str, rows: Rows = ...) -> Tensor:
+        """Return expert − base of one tensor, or of some rows of it, for every expert, (T, *shape), float32."""
+        base = self.base_tensor(name, rows)
         deltas = torch.empty((len(self._experts), *base.shape))
-        for row, expert in zip(deltas, self._experts, strict=True):
-            expert.change_into(row, name, base)
+        for change, expert in zip(deltas, self._experts, strict=True):
+            expert.change_into(change, name, base, rows)
         return deltas
 
     def delta(self, name: str, expert: int) -> Tensor:
@@ -115,6 +116,12 @@ class TaskVectors:
         """Go through (name, deltas (T, *shape)) of every floating-point tensor."""
         for entry in self.layout.entries:
             yield entry.name, self.deltas(entry.name)
+
+    def each_rows(self) -> Iterator[tuple[str, int, Tensor]]:
+        """Go through (name, place of the first number, deltas (T, *rows)) of every floating-point tensor, by blocks."""
+        for entry in self.layout.entries:
+            for rows in blocks(entry.shape):
+                yield entry.name, first_number(entry.shape, rows), self.deltas(entry.name, rows)
 
     def other(self, name: str) -> Tensor:
         """Return one int or bool tensor of the base."""

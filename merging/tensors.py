@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from merging.blocks import Rows
 from merging.errors import MergingError, nearest
 
 SINGLE_FILES = (
@@ -42,7 +43,7 @@ class Tensors(AbstractContextManager["Tensors"]):
         path: Path,
         shapes: Mapping[str, tuple[int, ...]],
         dtypes: Mapping[str, torch.dtype],
-        read: Callable[[str], Tensor],
+        read: Callable[[str, Rows], Tensor],
         metadata: Mapping[str, str],
         stack: ExitStack,
     ) -> None:
@@ -65,13 +66,16 @@ class Tensors(AbstractContextManager["Tensors"]):
         """Return the dtype of one tensor without reading it."""
         return self._dtypes[self._known(key)]
 
-    def get(self, key: str) -> Tensor:
-        """Read one tensor. It may be a view of a memory-mapped file: do not write to it."""
-        return self._read(self._known(key))
+    def get(self, key: str, rows: Rows = ...) -> Tensor:
+        """Read one tensor, or some rows of it. It may be a view of a memory-mapped file: do not write to it."""
+        return self._read(self._known(key), rows)
 
-    def change_into(self, out: Tensor, key: str, base: Tensor) -> None:
-        """Write this tensor − `base`, float32, into `out`; adapters know their change without a difference."""
-        torch.sub(self.get(key).to(torch.float32), base, out=out)
+    def change_into(self, out: Tensor, key: str, base: Tensor, rows: Rows = ...) -> None:
+        """Write this tensor − `base`, float32, into `out`; adapters know their change without a difference.
+
+        `base` and `out` are those of `rows`.
+        """
+        torch.sub(self.get(key, rows).to(torch.float32), base, out=out)
 
     def close(self) -> None:
         """Release the files."""
@@ -157,13 +161,14 @@ class _Files:
             self._open[file] = safe_open(str(file), framework="pt")
         return self._open[file]
 
-    def tensor(self, file: Path, key: str, size: int) -> Tensor:
-        """Read one tensor of `size` bytes."""
+    def tensor(self, file: Path, key: str, rows: Rows) -> Tensor:
+        """Read some rows of one tensor."""
         with self._lock:
-            if self._read + size > RESIDENT:
+            tensor: Tensor = self.get(file).get_tensor(key)[rows]
+            if self._read + tensor.nbytes > RESIDENT:
                 self.close()
-            self._read += size
-            tensor: Tensor = self.get(file).get_tensor(key)
+                tensor = self.get(file).get_tensor(key)[rows]
+            self._read += tensor.nbytes
             return tensor
 
     def close(self) -> None:
@@ -196,8 +201,8 @@ def _open_safetensors(path: Path, files: list[Path]) -> Tensors:
         except (SafetensorError, OSError) as error:
             raise MergingError(f"'{path}' is not a readable safetensors file: {error}.") from error
 
-        def read(key: str) -> Tensor:
-            return mapped.tensor(owner[key], key, torch.Size(shapes[key]).numel() * dtypes[key].itemsize)
+        def read(key: str, rows: Rows) -> Tensor:
+            return mapped.tensor(owner[key], key, rows)
 
         return Tensors(path, shapes, dtypes, read, metadata, stack.pop_all())
 
@@ -242,7 +247,7 @@ def _open_torch(path: Path, files: list[Path]) -> Tensors:
         path,
         {key: tuple(tensor.shape) for key, tensor in state.items()},
         {key: tensor.dtype for key, tensor in state.items()},
-        lambda key: state[key].detach(),
+        lambda key, rows: state[key].detach()[rows],
         {},
         ExitStack(),
     )

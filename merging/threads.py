@@ -1,10 +1,16 @@
 """Work in threads of which each runs its torch operations alone: the bits are the same with any number of them."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
+from typing import TypeVar
 
 import torch
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 @contextmanager
@@ -21,8 +27,21 @@ def one_thread() -> Iterator[None]:
 @contextmanager
 def pool(threads: int) -> Iterator[ThreadPoolExecutor]:
     """Give `threads` threads whose torch operations run on one thread each."""
-    with (
-        one_thread(),
-        ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as executor,
-    ):
+    own = torch.get_num_threads()
+    executor = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    try:
         yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)
+        torch.set_num_threads(own)  # the threads' setting is also what torch gives to later ones
+
+
+def in_order(
+    executor: ThreadPoolExecutor, ahead: int, work: Callable[[Item], Made], items: Iterable[Item]
+) -> Iterator[Made]:
+    """Give what `work` makes of each item, in their order, with at most `ahead` of them in work or waiting."""
+    waiting = iter(items)
+    running: deque[Future[Made]] = deque(executor.submit(work, item) for item in islice(waiting, ahead))
+    while running:
+        yield running.popleft().result()
+        running.extend(executor.submit(work, item) for item in islice(waiting, 1))

@@ -13,17 +13,19 @@ FAINT = 1e-7  # less than this in all is nothing, as in mergekit
 Thresholds = tuple[float, ...] | None  # one per expert; None keeps everything
 
 
-def whole_model(vectors: TaskVectors, rank: int, changed: Callable[[str, Tensor], Tensor] | None = None) -> Thresholds:
+def whole_model(
+    vectors: TaskVectors, rank: int, changed: Callable[[str, Tensor, int], Tensor] | None = None
+) -> Thresholds:
     """Return each expert's `rank`-th smallest |τ| (from 1) of the whole model; None when rank < 1.
 
-    `changed(name, deltas)` is applied to the task vectors first.
+    `changed(name, deltas, start)` is applied to the rows of task vectors first.
     """
     if rank < 1:
         return None
 
     def rows() -> Iterable[Tensor]:
-        for name, deltas in vectors.each():
-            yield changed(name, deltas) if changed else deltas
+        for name, start, deltas in vectors.each_rows():
+            yield changed(name, deltas, start) if changed else deltas
 
     return tuple(kth_magnitudes(rows, [rank] * len(vectors.names)))
 

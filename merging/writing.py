@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,9 +29,21 @@ class Slot:
     shape: tuple[int, ...]
 
     @property
+    def numel(self) -> int:
+        """How many numbers the tensor has."""
+        return math.prod(self.shape)
+
+    @property
     def nbytes(self) -> int:
         """Size of the tensor in the file, in bytes."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        return self.numel * self.dtype.itemsize
+
+    def takes(self, name: str, tensor: Tensor) -> bool:
+        """Tell whether a tensor is this one, or some rows of it."""
+        return (name, tensor.dtype, tensor.dim(), tensor.shape[1:]) == (
+            *(self.name, self.dtype, len(self.shape)),
+            self.shape[1:],
+        )
 
 
 def arranged(slots: Sequence[Slot]) -> list[Slot]:
@@ -82,11 +94,11 @@ def write(
     """Write a .safetensors file atomically and return the SHA-256 (hex) of the file.
 
     The same tensors and metadata give the same bytes: tensors stand in the order of `arranged`, metadata
-    sorted. With a `plan`, `tensors` is an iterator in that order and one tensor is held at a time; an
-    iterator without a plan is collected first.
+    sorted. With a `plan`, `tensors` is an iterator in that order, of whole tensors or of blocks of their rows one
+    after another, and one of these is held at a time; an iterator without a plan is collected first.
 
     Raises:
-        MergingError: a tensor that differs from its slot, or a dtype that safetensors has not.
+        MergingError: tensors that differ from their slots, or a dtype that safetensors has not.
     """
     if plan is None:
         held = dict(tensors)
@@ -99,13 +111,31 @@ def write(
         header = _header(plan, metadata)
         digest.update(header)
         file.write(header)
-        for slot, (name, tensor) in zip(plan, stream, strict=True):
-            if (name, tensor.dtype, tuple(tensor.shape)) != (slot.name, slot.dtype, slot.shape):
-                raise MergingError(f"Tensor '{name}' does not fit the slot planned for '{slot.name}'.")
-            data = raw(tensor)
-            digest.update(data)
-            file.write(data)
+        for slot in plan:
+            for tensor in rows_of(slot, stream):
+                data = raw(tensor)
+                digest.update(data)
+                file.write(data)
+        for name, _ in stream:
+            raise MergingError(f"Tensor '{name}' has no slot in '{path}'.")
     return digest.hexdigest()
+
+
+def rows_of(slot: Slot, stream: Iterator[tuple[str, Tensor]]) -> Iterator[Tensor]:
+    """Take the rows of one slot from a stream.
+
+    Raises:
+        MergingError: the stream ends too early, or gives something else.
+    """
+    left = slot.numel
+    while True:
+        name, tensor = next(stream, ("nothing", torch.empty(0)))
+        left -= tensor.numel()
+        if not slot.takes(name, tensor) or left < 0:
+            raise MergingError(f"Tensor '{name}' does not fit the slot planned for '{slot.name}'.")
+        yield tensor
+        if left == 0:
+            return
 
 
 def write_bytes(path: Path, data: bytes) -> str:

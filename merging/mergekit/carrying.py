@@ -49,7 +49,7 @@ def merge_mergekit(
     text = to_yaml(full, near)
     with open_plan(full, paths) as plan:
         metadata = {"format": "pt", "mergescape": _identity(full)}
-        stream = reported(plan.stream(), len(plan.slots), progress)
+        stream = reported(plan.stream(), plan.slots, progress)
         if not single:
             files = companions(donor) | _files(plan, donor, text)
             return write_folder(out, stream, plan.slots, metadata, Folder(files, donor), shard)

@@ -1,38 +1,32 @@
 """What a mergekit configuration makes: every output tensor, where it comes from, and its values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import replace
+from functools import partial, reduce
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from merging.blocks import Rows, blocks, first_number
 from merging.errors import MergingError
 from merging.lora import is_adapter
 from merging.lora_expert import open_adapted
-from merging.mergekit.companions import layer_count
-from merging.mergekit.layers import Layers, read_layers, stands_before
+from merging.mergekit.arithmetic import FAMILY, measure
+from merging.mergekit.group import Group, Kept
+from merging.mergekit.jobs import Job, jobs_of
 from merging.mergekit.model import Model
 from merging.mergekit.parameters import RULES, Value, resolve
-from merging.mergekit.rules import Group, merge_group
-from merging.mergekit.schema import Configuration, Slice, Source
+from merging.mergekit.rules import BY_ROWS, merge_group
+from merging.mergekit.schema import Configuration, Source
+from merging.stream import MOST, SMALL
 from merging.tensors import Tensors, open_tensors
-from merging.threads import one_thread
+from merging.threads import in_order, pool
 from merging.writing import Slot, arranged
 
 TORCH = {name: getattr(torch, name) for name in ("float16", "bfloat16", "float32", "float64")}
-
-
-@dataclass(frozen=True)
-class Job:
-    """One output tensor: the slice it belongs to, its depth t, and the source tensors in the slice's order."""
-
-    name: str
-    part: Slice
-    t: float
-    inputs: tuple[str, ...]
 
 
 class Plan(AbstractContextManager["Plan"]):
@@ -45,7 +39,8 @@ class Plan(AbstractContextManager["Plan"]):
     def __init__(self, configuration: Configuration, opened: Mapping[Model, Tensors], stack: ExitStack) -> None:
         self.configuration, self._opened, self._stack = configuration, dict(opened), stack
         self.names = configuration.names
-        jobs = _whole(configuration, opened) if configuration.whole else _sliced(configuration, opened)
+        jobs = jobs_of(configuration, opened)
+        self._kept: dict[str, Future[tuple[Kept, ...]]] = {}
         self._jobs = {job.name: job for job in jobs}
         self.slots = arranged([self._slot(job) for job in jobs])
         for job in jobs:
@@ -60,25 +55,81 @@ class Plan(AbstractContextManager["Plan"]):
         return tuple(layer for each in ranges if each for layer in range(*each))
 
     def stream(self) -> Iterator[tuple[str, Tensor]]:
-        """Give every output tensor in the order of `slots`, holding those of one job at a time.
+        """Give every output tensor in the order of `slots`, large ones in blocks of rows where the method can.
+
+        Blocks are made in parallel; what is held does not grow with the models, nor, for such methods, with their
+        tensors.
 
         Raises:
             MergingError: a value that the method or the dtype cannot take; names the tensor.
         """
-        for slot in self.slots:
-            with one_thread(), torch.no_grad():
-                yield slot.name, self._made(self._jobs[slot.name], slot)
+        largest = max((slot.numel for slot in self.slots), default=0)
+        threads = min(torch.get_num_threads(), MOST) if self._by_rows or largest <= SMALL else 1
+        with pool(threads) as executor:
+            for made in in_order(executor, threads + 1, lambda work: work(), self._work(threads)):
+                if made is not None:
+                    yield made
 
-    def _made(self, job: Job, slot: Slot) -> Tensor:
+    @property
+    def _by_rows(self) -> bool:
+        return self.configuration.method in BY_ROWS
+
+    def _work(self, lead: int) -> Iterator[Callable[[], tuple[str, Tensor] | None]]:
+        """Give what is to be done: tensors are measured a few ahead of their blocks."""
+        measured = self.slots if self.configuration.method in FAMILY else []
+        self._kept = {slot.name: Future[tuple[Kept, ...]]() for slot in measured}
+        for slot in measured[:lead]:
+            yield partial(self._measure, slot)
+        for number, slot in enumerate(self.slots):
+            for later in measured[number + lead : number + lead + 1]:
+                yield partial(self._measure, later)
+            for rows in blocks(slot.shape) if self._by_rows else [...]:
+                yield partial(self._made, slot, rows)
+
+    def _measure(self, slot: Slot) -> None:
+        found = self._kept[slot.name]
+        try:
+            found.set_result(self._measured(slot))
+        except BaseException as error:
+            found.set_exception(error)
+
+    def _measured(self, slot: Slot) -> tuple[Kept, ...]:
         if not slot.dtype.is_floating_point:
-            return self._agreed(job)
+            return ()
+        job = self._jobs[slot.name]
+
+        def groups() -> Iterator[Group]:
+            return (self._group(job, rows, slot.shape) for rows in blocks(slot.shape))
+
+        with torch.no_grad():
+            return measure(self.configuration.method, slot.numel, groups)
+
+    def _made(self, slot: Slot, rows: Rows) -> tuple[str, Tensor]:
+        job = self._jobs[slot.name]
+        if not slot.dtype.is_floating_point:
+            return slot.name, self._agreed(job)[rows]
+        with torch.no_grad():
+            group = self._group(job, rows, slot.shape)
+            if slot.name in self._kept:
+                group = replace(group, kept=self._kept[slot.name].result())
+            merged = merge_group(self.configuration.method, group)
+        cast = merged.to(slot.dtype)
+        if not bool(torch.isfinite(cast if cast.itemsize > 1 else merged).all()):
+            raise MergingError(
+                f"Tensor '{job.name}' has merged values that {slot.dtype} cannot hold.",
+                "Choose another out_dtype, or smaller weights.",
+            )
+        return slot.name, cast
+
+    def _group(self, job: Job, rows: Rows, shape: tuple[int, ...]) -> Group:
+        """Read some rows of a job's tensors, with its parameters."""
         wide = torch.float64 if self.configuration.dtype == "float64" else torch.float32
         shared, own = self._parameters(job)
         base = self.configuration.base_of(job.part)
         pairs = zip(job.part.sources, job.inputs, strict=True)
-        tensors = [self._input(source, name).to(wide) for source, name in pairs]
+        tensors = [self._opened[source.model].get(name, rows).to(wide) for source, name in pairs]
         others = [number for number, source in enumerate(job.part.sources) if source.model != base]
-        group = Group(
+        return Group(
             job.name,
             next((tensors[n] for n, source in enumerate(job.part.sources) if source.model == base), None),
             tuple(tensors[number] for number in others),
@@ -86,15 +137,8 @@ class Plan(AbstractContextManager["Plan"]):
             tuple(own[number] for number in others),
             tuple(self.names[job.part.sources[number].model] for number in others),
             self.configuration.seed,
+            first_number(shape, rows),
         )
-        merged = merge_group(self.configuration.method, group)
-        cast = merged.to(slot.dtype)
-        if not bool(torch.isfinite(cast.to(torch.float32)).all()):
-            raise MergingError(
-                f"Tensor '{job.name}' has merged values that {slot.dtype} cannot hold.",
-                "Choose another out_dtype, or smaller weights.",
-            )
-        return cast
 
     def _agreed(self, job: Job) -> Tensor:
         """Return an integer tensor, which all sources must have alike."""
@@ -167,85 +211,3 @@ def open_plan(configuration: Configuration, paths: Mapping[str, Path]) -> Plan:
                 open_tensors(path) if model.lora is None else open_adapted(path, paths[model.lora])
             )
         return Plan(configuration, opened, stack.pop_all())
-
-
-def _whole(configuration: Configuration, opened: Mapping[Model, Tensors]) -> list[Job]:
-    """Plan `models`: every tensor of the donor, which all models must have."""
-    part = configuration.slices[0]
-    donor = configuration.models[0]
-    layers = read_layers(opened[donor].keys())
-    for source in part.sources:
-        _same_names(donor, opened[donor].keys(), source.model, opened[source.model].keys())
-    jobs = [Job(name, part, layers.depth(name), (name,) * len(part.sources)) for name in opened[donor].keys()]
-    return [_checked(job, opened) for job in jobs]
-
-
-def _same_names(donor: Model, wanted: Sequence[str], model: Model, have: Sequence[str]) -> None:
-    for names, verb in ((set(wanted) - set(have), "lacks"), (set(have) - set(wanted), "has, and the other lacks,")):
-        if names:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise MergingError(
-                f"mergekit: '{model}' does not match '{donor}': it {verb} '{min(names)}'{more}.",
-                "Only models of one architecture can be merged.",
-            )
-
-
-def _sliced(configuration: Configuration, opened: Mapping[Model, Tensors]) -> list[Job]:
-    """Plan `slices`: embeddings from the first slice, the layers in order, norm and head from the last."""
-    layers = {model: read_layers(tensors.keys()) for model, tensors in opened.items()}
-    stacks = {model: layers[model].only(str(model), layer_count(opened[model].path)) for model in opened}
-    jobs: list[Job] = []
-    for part, before in ((configuration.slices[0], True), (configuration.slices[-1], False)):
-        jobs += _outside(part, before, layers, stacks)
-    number = 0
-    for part in configuration.slices:
-        first, stop = part.sources[0].layers or (0, 0)
-        for step in range(stop - first):
-            t = step / (stop - first - 1) if stop - first > 1 else 1.0
-            jobs += _layer(part, step, number, t, layers, stacks)
-            number += 1
-    return [_checked(job, opened) for job in jobs]
-
-
-def _outside(part: Slice, before: bool, layers: Mapping[Model, Layers], stacks: Mapping[Model, str]) -> list[Job]:
-    found: list[list[str]] = []
-    for source in part.sources:
-        places = layers[source.model].places
-        found.append([name for name, place in places.items() if place.stack != stacks[source.model]])
-    for source, names in zip(part.sources, found, strict=True):
-        _same_names(part.sources[0].model, found[0], source.model, names)
-    return [Job(name, part, 0.0, (name,) * len(part.sources)) for name in found[0] if stands_before(name) == before]
-
-
-def _layer(
-    part: Slice, step: int, number: int, t: float, layers: Mapping[Model, Layers], stacks: Mapping[Model, str]
-) -> list[Job]:
-    inputs: list[dict[str, str]] = []
-    for source in part.sources:
-        mine, stack = layers[source.model], stacks[source.model]
-        layer = (source.layers or (0, 0))[0] + step
-        if layer >= mine.counts[stack]:
-            raise MergingError(
-                f"mergekit: layer_range {list(source.layers or ())} of '{source.model}' asks for layer {layer}.",
-                f"It has {mine.counts[stack]} layers, 0 to {mine.counts[stack] - 1}.",
-            )
-        at = {p.rest: name for name, p in mine.places.items() if p.stack == stack and p.layer == layer}
-        inputs.append(at)
-    lead = part.sources[0].model
-    for source, names in zip(part.sources, inputs, strict=True):
-        _same_names(lead, list(inputs[0]), source.model, list(names))
-    return [
-        Job(f"{stacks[lead]}{number}.{rest}", part, t, tuple(names[rest] for names in inputs)) for rest in inputs[0]
-    ]
-
-
-def _checked(job: Job, opened: Mapping[Model, Tensors]) -> Job:
-    shapes = [opened[source.model].shape(name) for source, name in zip(job.part.sources, job.inputs, strict=True)]
-    for source, shape in zip(job.part.sources, shapes, strict=True):
-        if shape != shapes[0]:
-            raise MergingError(
-                f"mergekit: '{job.name}' is {shapes[0]} in '{job.part.sources[0].model}' and {shape} in "
-                f"'{source.model}'.",
-                "Only models of one architecture and vocabulary can be merged.",
-            )
-    return job

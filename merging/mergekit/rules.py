@@ -4,53 +4,19 @@ The rules of mergekit 0.1.5 in our own code, checked number by number against it
 asked). The random masks are our own (`merging.draws`): a function of seed, model, tensor and place.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from merging import draws, trim
 from merging.errors import MergingError
-from merging.mergekit.parameters import Value
+from merging.mergekit.arithmetic import FAMILY, NO_WEIGHT, agreeing, merge_rows
+from merging.mergekit.group import Group
 from merging.mergekit.spheres import karcher, multislerp, nuslerp, slerp
 
-NO_WEIGHT = 1e-8  # a sum of weights that small is not divided by
+BY_ROWS = ("linear", "passthrough", "nearswap", *FAMILY)  # the others need whole tensors
 NEAR = 1e-6
-
-
-@dataclass(frozen=True)
-class Group:
-    """One output tensor: `base` (or None), the other models' tensors, and the parameters.
-
-    `own` are the parameters of each of `others`, `experts` their names; these and `seed` choose random masks.
-    """
-
-    name: str
-    base: Tensor | None
-    others: tuple[Tensor, ...]
-    shared: Mapping[str, Value]
-    own: tuple[Mapping[str, Value], ...]
-    experts: tuple[str, ...] = ()
-    seed: int = 0
-
-    def number(self, name: str) -> float:
-        """Return a shared number."""
-        return float(self.shared[name] or 0.0)
-
-    def numbers(self, name: str) -> list[float]:
-        """Return a number of each of the others."""
-        return [float(each[name] or 0.0) for each in self.own]
-
-    def origin(self) -> Tensor:
-        """Return the base. Raises MergingError where there is none."""
-        if self.base is None:
-            raise MergingError(f"'{self.name}' has no base to merge on.")
-        return self.base
-
-    def changes(self) -> Tensor:
-        """Return others − base, (T, *shape)."""
-        return torch.stack([other - self.origin() for other in self.others])
 
 
 def merge_group(method: str, group: Group) -> Tensor:
@@ -66,75 +32,7 @@ def _linear(group: Group) -> Tensor:
     merged = torch.zeros_like(group.others[0])
     for tensor, weight in zip(group.others, weights, strict=True):
         merged.add_(tensor * weight)
-    return merged.div_(total)
-
-
-def _arithmetic(method: str) -> Callable[[Group], Tensor]:
-    """Build the rule of the task arithmetic family: sparsify, weigh, elect, normalise, scale."""
-    elects = method in ("ties", "dare_ties", "breadcrumbs_ties", "della")
-
-    def rule(group: Group) -> Tensor:
-        if not group.others:
-            return group.origin()
-        changes = torch.stack([_sparse(method, group, number) for number in range(len(group.others))])
-        weights = torch.tensor(group.numbers("weight"), dtype=changes.dtype).view(-1, *[1] * (changes.dim() - 1))
-        changes.mul_(weights)
-        if elects:
-            agrees = _agreeing(changes)
-            merged = (changes * agrees).sum(0)
-            divisor = (weights * agrees).sum(0)
-            divisor[divisor == 0] = 1.0
-        else:
-            merged = changes.sum(0)
-            divisor = weights.sum(0)
-            divisor[divisor.abs() < NO_WEIGHT] = 1.0
-        if group.shared["normalize"]:
-            merged /= divisor
-        return group.origin() + merged * group.number("lambda")
-
-    return rule
-
-
-def _agreeing(changes: Tensor) -> Tensor:
-    """Tell which changes (T, *shape) have the sign of their sum; a sum of 0 counts as +."""
-    return torch.where(changes.sum(0) >= 0, changes > 0, changes < 0)
-
-
-def _sparse(method: str, group: Group, number: int) -> Tensor:
-    """Return one model's change with most of it left out, rescaled to its own L1 norm where asked."""
-    change = group.others[number] - group.origin()
-    own = group.own[number]
-    density = float(own["density"] or 0.0)
-    if method == "task_arithmetic" or density >= 1.0:
-        return change
-    if density <= 0.0:
-        return torch.zeros_like(change)
-    row = change.to(torch.float32).unsqueeze(0)  # the thresholds are those of float32
-    if method == "ties":
-        keep = trim.kept_of_tensor(row, density)[0] != 0
-    elif method.startswith("breadcrumbs"):
-        keep = trim.between(row, density, float(own["gamma"] or 0.0), "mergekit")[0] != 0
-    else:
-        drawn = draws.uniform(group.seed, group.experts[number], group.name, change.numel()).view(change.shape)
-        if method.startswith("della"):
-            keep = drawn < _chance(row[0], density, float(own["epsilon"] or 0.0))
-        else:
-            keep = drawn >= 1.0 - density
-    sparse = change * keep
-    return trim.same_strength(sparse.unsqueeze(0), change.unsqueeze(0))[0] if group.shared["rescale"] else sparse
-
-
-def _chance(change: Tensor, density: float, epsilon: float) -> Tensor:
-    """Return DELLA's chance of staying: by rank along dimension 1, from density − ε to density + ε."""
-    if density + epsilon >= 1.0 or density - epsilon <= 0.0:
-        raise MergingError(
-            f"mergekit's DELLA cannot take density {density:g} with epsilon {epsilon:g}.",
-            "density − epsilon and density + epsilon must be between 0 and 1.",
-        )
-    rows = change.abs() if change.dim() > 1 else change.abs().reshape(1, -1)
-    ranks = rows.argsort(dim=1, stable=True).argsort(dim=1).to(change.dtype)
-    chance = density - epsilon + ranks * (2.0 * epsilon / max(1, rows.shape[1] - 1))
-    return chance.view(change.shape)
+    return merged if total == 1.0 else merged.div_(total)
 
 
 def _sce(group: Group) -> Tensor:
@@ -142,7 +40,7 @@ def _sce(group: Group) -> Tensor:
     share = group.number("select_topk")
     if share < 1.0:
         changes *= _selected(changes, share)
-    agrees = _agreeing(changes)
+    agrees = agreeing(changes)
     strength = changes.square().reshape(len(changes), -1).mean(1)
     total = float(strength.sum())
     strength = strength / total if total >= NEAR else torch.full_like(strength, 1.0 / len(changes))
@@ -247,23 +145,13 @@ def _karcher(group: Group) -> Tensor:
     return karcher(torch.stack(group.others), int(group.number("max_iter")), group.number("tol"))
 
 
-_FAMILY: Sequence[str] = (
-    "task_arithmetic",
-    "ties",
-    "dare_ties",
-    "dare_linear",
-    "breadcrumbs",
-    "breadcrumbs_ties",
-    "della",
-    "della_linear",
-)
 _RULES: Mapping[str, Callable[[Group], Tensor]] = {
     "linear": _linear,
     "slerp": _slerp,
     "nuslerp": _nuslerp,
     "multislerp": _multislerp,
     "karcher": _karcher,
-    **{name: _arithmetic(name) for name in _FAMILY},
+    **{name: partial(merge_rows, name) for name in FAMILY},
     "sce": _sce,
     "ram": _ram,
     "ramplus_tl": _ram,

@@ -47,6 +47,11 @@ class Consensus(Method):
         """Return 0.3 as for task arithmetic with 8 tasks, or 1/T where that is more."""
         return max(PUBLISHED, 1.0 / experts)
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other."""
+        return True
+
     def survey(self, vectors: TaskVectors) -> object | None:
         """Return the trim of TIES, where the merge to be masked is TIES."""
         return self._ties.survey(vectors) if self.on == "ties" else None

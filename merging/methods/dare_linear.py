@@ -42,12 +42,21 @@ class DareLinear(Method):
         """Return 0.3 as for task arithmetic with 8 tasks, or 1/T where that is more."""
         return max(PUBLISHED, 1.0 / experts)
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other where a drop is made up for number by number."""
+        return self.variant == "paper"
+
     def survey(self, vectors: TaskVectors) -> tuple[str, ...]:
         """Return the experts' names: the masks belong to them."""
         return vectors.names
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Drop and rescale."""
+        return self.prepare_rows(name, deltas, survey, 0)
+
+    def prepare_rows(self, name: str, deltas: Tensor, survey: object | None, start: int) -> Tensor:
+        """Drop and rescale; the mask is that of the place in the tensor."""
         if not isinstance(survey, tuple):
             raise TypeError("DARE needs the experts' names")
-        return dropped(deltas, survey, name, self.drop, self.seed, self.variant)
+        return dropped(deltas, survey, name, self.drop, self.seed, self.variant, start)

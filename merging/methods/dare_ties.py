@@ -52,6 +52,11 @@ class DareTies(Method):
     variant: Annotated[Variant, Choice(f"{VARIANT_HELP} mergekit does not trim.")] = "paper"
     seed: Annotated[int, Range(0, 2**31 - 1, "Which changes are dropped.")] = 0
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other where a drop is made up for number by number."""
+        return self.variant == "paper"
+
     def survey(self, vectors: TaskVectors) -> Survey:
         """Find the trim thresholds after the drop, and the majority sign."""
         names, total = vectors.names, vectors.layout.parameters
@@ -59,29 +64,42 @@ class DareTies(Method):
         if self.variant == "mergekit":
             return Survey(names, None, 1.0)
 
-        def changed(name: str, deltas: Tensor) -> Tensor:
-            return self._dropped(names, name, deltas)
+        def changed(name: str, deltas: Tensor, start: int) -> Tensor:
+            return self._dropped(names, name, deltas, start)
 
         thresholds = trim.whole_model(vectors, total - int(total * self.density), changed)
-        count = sum(election.votes(trim.kept(changed(name, deltas), thresholds)) for name, deltas in vectors.each())
+        count = sum(
+            election.votes(trim.kept(changed(name, deltas, start), thresholds))
+            for name, start, deltas in vectors.each_rows()
+        )
         return Survey(names, thresholds, float((count > 0) - (count < 0)))
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Drop, trim, and keep what agrees with the sign elected at equal coefficients."""
-        changes, majority = self._changes(name, deltas, survey)
+        return self.prepare_rows(name, deltas, survey, 0)
+
+    def prepare_rows(self, name: str, deltas: Tensor, survey: object | None, start: int) -> Tensor:
+        """Do so for some rows; the mask is that of the place in the tensor."""
+        changes, majority = self._changes(name, deltas, survey, start)
         return election.frozen(changes, majority, self.merge)
 
     def combine_tensor(
         self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
     ) -> Tensor:
         """Elect again with the coefficients."""
-        changes, majority = self._changes(name, deltas, survey)
+        return self.combine_rows(name, base, deltas, coefficients, survey, 0)
+
+    def combine_rows(
+        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None, start: int
+    ) -> Tensor:
+        """Do so for some rows; the mask is that of the place in the tensor."""
+        changes, majority = self._changes(name, deltas, survey, start)
         return base + election.elected(changes, coefficients, majority, self.merge)
 
-    def _changes(self, name: str, deltas: Tensor, survey: object | None) -> tuple[Tensor, float]:
+    def _changes(self, name: str, deltas: Tensor, survey: object | None, start: int) -> tuple[Tensor, float]:
         if not isinstance(survey, Survey):
             raise TypeError("DARE-TIES needs its survey")
-        return trim.kept(self._dropped(survey.names, name, deltas), survey.thresholds), survey.majority
+        return trim.kept(self._dropped(survey.names, name, deltas, start), survey.thresholds), survey.majority
 
-    def _dropped(self, names: tuple[str, ...], name: str, deltas: Tensor) -> Tensor:
-        return dropped(deltas, names, name, self.drop, self.seed, self.variant)
+    def _dropped(self, names: tuple[str, ...], name: str, deltas: Tensor, start: int) -> Tensor:
+        return dropped(deltas, names, name, self.drop, self.seed, self.variant, start)

@@ -34,6 +34,11 @@ class DeltaWeighted(Method):
 
     power: Annotated[float, Range(0.0, 8.0, "How much more a larger change counts.")] = 1.0
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other."""
+        return True
+
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Weigh each change by its share of all changes of that weight."""
         size = deltas.abs()

@@ -33,6 +33,11 @@ class EmrUnified(Method):
         """Return 0.5; EMR has no coefficient of its own."""
         return 0.5
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other."""
+        return True
+
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Keep the largest agreeing change of each weight."""
         return _unified(deltas)

@@ -44,6 +44,11 @@ class Karcher(Method):
         """Return 1/T: equal shares."""
         return 1.0 / experts
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other, beyond the Gram matrix."""
+        return True
+
     def check(self, coefficients: Array) -> None:
         """Refuse coefficients whose sum is (nearly) zero."""
         check_sum(coefficients)

@@ -66,6 +66,11 @@ class Lines(Method):
     alpha: Annotated[float, Range(0.0, 3.0, ALPHA_HELP)] = 1.0
     beta: Annotated[float, Range(0.0, 2.0, BETA_HELP)] = 0.4
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other where those of the method below do not."""
+        return method(self.on).by_rows
+
     def survey(self, vectors: TaskVectors) -> Survey:
         """Return the relative depth ℓ/(L − 1) of every tensor in a block, and s."""
         below = method(self.on)
@@ -75,9 +80,13 @@ class Lines(Method):
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Scale the directions by the layer's factor."""
+        return self.prepare_rows(name, deltas, survey, 0)
+
+    def prepare_rows(self, name: str, deltas: Tensor, survey: object | None, start: int) -> Tensor:
+        """Do so for some rows."""
         if not isinstance(survey, Survey):
             raise TypeError("LiNeS needs the depths")
-        found = method(self.on).prepare_tensor(name, deltas, survey.below)
+        found = method(self.on).prepare_rows(name, deltas, survey.below, start)
         return found * (self.alpha * survey.strength + self.beta * survey.depths.get(name, 0.0))
 
 

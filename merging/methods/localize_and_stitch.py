@@ -33,6 +33,11 @@ class LocalizeAndStitch(Method):
 
     density: Annotated[float, Range(0.001, 1.0, "Size of each expert's region, as a share of the model.")] = 0.1
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other."""
+        return True
+
     def survey(self, vectors: TaskVectors) -> tuple[trim.Thresholds]:
         """Find the thresholds over the whole model."""
         total = vectors.layout.parameters

@@ -36,6 +36,11 @@ class Magmax(Method):
         """Return 0.5, as published."""
         return 0.5
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other."""
+        return True
+
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Keep each weight's largest change."""
         return deltas * _winners(deltas)

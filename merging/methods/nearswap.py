@@ -29,6 +29,11 @@ class Nearswap(Method):
         """Return 1/T, so that no weight of the merge moves further than the limit."""
         return 1.0 / experts
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other."""
+        return True
+
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Limit every change."""
         return deltas.clamp_(-self.limit, self.limit)

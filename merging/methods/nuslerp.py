@@ -38,6 +38,11 @@ class Nuslerp(Method):
         """Return 1/2: half-way."""
         return 0.5
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other, beyond the Gram matrix."""
+        return True
+
     def check(self, coefficients: Array) -> None:
         """Refuse coefficients whose sum is (nearly) zero."""
         check_sum(coefficients)

@@ -50,6 +50,11 @@ class Pcb(Method):
         """Return 1.2, as published."""
         return 1.2
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other."""
+        return True
+
     def survey(self, vectors: TaskVectors) -> Survey:
         """Find the clamps of |τ|, then the threshold and the largest of the scores, over the whole model."""
         total, count = vectors.layout.parameters, len(vectors.names)
@@ -57,7 +62,7 @@ class Pcb(Method):
         last = [max(first[0], int(total * (1.0 - OUTLIERS) - 1) + 1)] * count
 
         def sizes() -> Iterable[Tensor]:
-            for _, deltas in vectors.each():
+            for _, _, deltas in vectors.each_rows():
                 yield deltas.abs().repeat(2, *[1] * (deltas.dim() - 1))
 
         clamps = kth_values(sizes, first + last)
@@ -65,7 +70,7 @@ class Pcb(Method):
         chosen = [min(total, int(total * (1.0 - self.ratio)) + 1)] * count
 
         def scores() -> Iterable[Tensor]:
-            for _, deltas in vectors.each():
+            for _, _, deltas in vectors.each_rows():
                 yield _scores(deltas, low, high).repeat(2, *[1] * (deltas.dim() - 1))
 
         found = kth_values(scores, chosen + [total] * count)

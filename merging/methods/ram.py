@@ -37,13 +37,18 @@ class Ram(Method):
     cap: Annotated[float, Range(0.0, 1.0, "The largest share / alone ratio that counts for the reward.")] = 1.0
     variant: Annotated[Variant, Choice("paper: counted over the whole model; mergekit: tensor by tensor.")] = "paper"
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other where changes are counted over the model."""
+        return self.variant == "paper"
+
     def survey(self, vectors: TaskVectors) -> tuple[float, ...]:
         """Return κ_t of every expert, counted over the whole model."""
         if self.variant == "mergekit":
             return ()
         count = len(vectors.names)
         shared, unique = torch.zeros(count, dtype=torch.int64), torch.zeros(count, dtype=torch.int64)
-        for _, deltas in vectors.each():
+        for _, _, deltas in vectors.each_rows():
             more, own = _counts(deltas.abs() > self.epsilon)
             shared += more
             unique += own

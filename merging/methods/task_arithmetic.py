@@ -18,6 +18,11 @@ class TaskArithmetic(Method):
     linearity: ClassVar[Linearity] = "linear"
     paper: ClassVar[Paper] = Paper("2212.04089", "Editing Models with Task Arithmetic", 2022, "Ilharco et al.")
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other."""
+        return True
+
     def default(self, experts: int) -> float:
         """Return 0.3 as published for 8 tasks, or 1/T where that is more."""
         return max(PUBLISHED, 1.0 / experts)

@@ -52,13 +52,18 @@ class Ties(Method):
     merge: Annotated[Merge, Choice(MERGE_HELP)] = "mean"
     scale: Annotated[float, Range(-10.0, 10.0, "Multiplies the merged task vector.")] = 1.0
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other where the trim is the model's."""
+        return self.variant == "paper"
+
     def survey(self, vectors: TaskVectors) -> Survey:
         """Find the trim thresholds and the majority sign of the whole model."""
         if self.variant == "mergekit":
             return Survey(None, 1.0)
         total = vectors.layout.parameters
         thresholds = trim.whole_model(vectors, total - int(total * self.density))
-        count = sum(election.votes(trim.kept(deltas, thresholds)) for _, deltas in vectors.each())
+        count = sum(election.votes(trim.kept(deltas, thresholds)) for _, _, deltas in vectors.each_rows())
         return Survey(thresholds, float((count > 0) - (count < 0)))
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:

@@ -30,6 +30,11 @@ class WeightedAverage(Method):
         """Return 1/T: the plain average."""
         return 1.0 / experts
 
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other."""
+        return True
+
     def check(self, coefficients: Array) -> None:
         """Refuse coefficients whose sum is (nearly) zero."""
         check_sum(coefficients)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import merging
-from merging import Directions, Method, combine_into, method_settings, methods, task_vectors
+from merging import Directions, Method, blocks, combine_into, method_settings, methods, task_vectors
 from tests.merging.toy import Toy
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
@@ -265,6 +265,26 @@ def test_bits_do_not_depend_on_path_chunks_threads_or_cache(name: str, exact: bo
         for key, tensor in stream:
             if key in vectors.layout.index:
                 assert torch.equal(tensor, vectors.layout.view(wanted, vectors.layout.index[key])), key
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if method(name).by_rows])
+def test_bits_do_not_depend_on_blocks_of_rows(name: str, families, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = families(experts_of(name))
+    coefficients, made = some(group.names), method(name)
+    with task_vectors(group.base, group.experts) as vectors:
+        whole = {exact: merged(prepare(made, vectors), coefficients, exact=exact) for exact in {False, made.exact_form}}
+        monkeypatch.setattr(blocks, "BLOCK", 20)
+        assert len(blocks.blocks((10, 6))) == 4
+        for exact, wanted in whole.items():
+            found = merged(prepare(made, vectors), coefficients, exact=exact)
+            if made.uses_gram:  # sums over other blocks
+                torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)
+            else:
+                assert torch.equal(found, wanted)
+            stream = merge_tensors(made, group.base, group.experts, coefficients, exact=exact)
+            for key, tensor in stream:
+                if key in vectors.layout.index:
+                    assert torch.equal(tensor, vectors.layout.view(found, vectors.layout.index[key])), key
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if methods()[name].exact_form])

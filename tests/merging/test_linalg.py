@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,6 +34,20 @@ def test_rows_in_memory_give_the_same_ranks_short_or_long() -> None:
         rows = torch.randn(2, length, generator=torch.Generator().manual_seed(length))
         ranks = [7, length - 3]
         assert kth_of_rows(rows, ranks) == kth_values(lambda rows=rows: [rows], ranks)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 99), share=st.floats(0.0, 1.0), equal=st.floats(0.0, 1.0))
+def test_long_vectors_full_of_equal_numbers_have_exact_ranks(seed: int, share: float, equal: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    vector = torch.randn(20_000, generator=generator).mul_(torch.rand(20_000, generator=generator) >= equal)
+    rank = 1 + int(share * 19_999)
+    pieces = [piece.unsqueeze(0) for piece in torch.split(vector, 3_333)]
+    with pytest.MonkeyPatch.context() as patch:
+        for held, samples in ((1 << 23, 1 << 20), (50, 100)):  # the sample is enough; it is thinned, and not enough
+            patch.setattr("merging.linalg.HELD", held)
+            patch.setattr("merging.linalg.SAMPLES", samples)
+            assert kth_values(lambda: pieces, [rank])[0] == float(vector.sort().values[rank - 1])
 
 
 def test_leading_singular_vectors_leave_rounding_errors_out() -> None:

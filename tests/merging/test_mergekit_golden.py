@@ -8,7 +8,9 @@ import yaml
 from safetensors.torch import load_file
 
 from merging.__main__ import run
+from merging.blocks import BLOCK
 from merging.mergekit.parameters import RULES
+from merging.mergekit.rules import BY_ROWS
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = yaml.safe_load((GOLDEN / "mergekit_cases.yaml").read_text(encoding="utf-8"))
@@ -21,8 +23,19 @@ def test_every_method_of_mergekit_is_among_the_cases(llama_facts) -> None:
     assert len(RULES) == 20
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_mergekit_gives_the_same(case: str, llamas, llama_facts, llama_state, tmp_path: Path, capsys) -> None:
+@pytest.mark.parametrize(
+    ("case", "block"),
+    [
+        (case, block)
+        for case, text in CASES.items()
+        for block in (BLOCK, 100)
+        if block == BLOCK or yaml.safe_load(text)["merge_method"] in BY_ROWS
+    ],
+)
+def test_mergekit_gives_the_same(
+    case: str, block: int, llamas, llama_facts, llama_state, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("merging.blocks.BLOCK", block)
     path = llamas / f"{case}.yml"
     path.write_text(CASES[case], encoding="utf-8")
     assert run([str(path), str(tmp_path / "out")]) == 0, capsys.readouterr().err
