@@ -101,7 +101,7 @@ def draw_budget(data: Data, figure: Any) -> None:
 def _panels(figure: Any, data: Data, titles: dict[str, str], label: str, log: bool) -> None:
     columns = min(3, len(data))
     rows = -(-len(data) // columns)
-    figure.set_size_inches(3.4 * columns, 2.9 * rows + 1.0)
+    figure.set_size_inches(3.4 * columns, 2.6 * rows + 0.8)
     handles: dict[str, Any] = {}
     for place, (pool, lines) in enumerate(data.items(), start=1):
         axes = figure.add_subplot(rows, columns, place)
@@ -110,15 +110,18 @@ def _panels(figure: Any, data: Data, titles: dict[str, str], label: str, log: bo
             (drawn,) = axes.plot(*zip(*line, strict=True), color=COLOURS.get(name), marker="o", ms=3, lw=wide)
             handles.setdefault(titles.get(name, name), drawn)
         axes.set_title(pool, fontsize=9)
+        axes.set_xticks(sorted({n for line in lines.values() for n, _ in line}))
         axes.set_xlabel("measured merges", fontsize=8)
         if (place - 1) % columns == 0:
             axes.set_ylabel(label, fontsize=8)
         if log:
             axes.set_yscale("log")
+            plain(axes.yaxis)
         axes.grid(alpha=0.25)
         axes.tick_params(labelsize=7)
-    figure.legend(handles.values(), handles.keys(), loc="lower center", ncol=min(3, len(handles)), fontsize=8)
-    figure.tight_layout(rect=(0, 0.9 / figure.get_size_inches()[1], 1, 1))
+    figure.legend(handles.values(), handles.keys(), loc="lower center", ncol=columns, fontsize=8)
+    below = 0.25 * -(-len(handles) // columns) + 0.15
+    figure.tight_layout(rect=(0, below / figure.get_size_inches()[1], 1, 1))
 
 
 def draw_slice(data: Data, figure: Any) -> None:
@@ -152,18 +155,31 @@ def draw_scaling(data: Data, figure: Any) -> None:
     figure.set_size_inches(10.2, 5.6)
     for place, one in enumerate(data.values(), start=1):
         axes = figure.add_subplot(2, 4, place)
-        axes.loglog(*zip(*one["points"], strict=True), marker="o", color="#00796b")
+        axes.loglog(*zip(*one["points"], strict=True), marker="o", ms=4, color="#00796b")
         axes.set_title(f"{one['what']}\nexponent {one['exponent']:.2f}", fontsize=8)
         axes.set_xlabel(one["over"], fontsize=8)
         axes.set_ylabel("seconds", fontsize=8)
         axes.grid(alpha=0.25, which="both")
         axes.tick_params(labelsize=7, which="both")
+        plain(axes.xaxis)
+        plain(axes.yaxis)
     figure.tight_layout()
+
+
+def plain(axis: Any) -> None:
+    """Ticks of a logarithmic axis at 1, 2, 5, written as numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1e6:g} M" if value >= 1e6 else f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 FIGURES: dict[str, tuple[Callable[[Results], Data], Callable[[Data, Any], None]]] = {
     "surrogate/precision.svg": (precision_data, draw_precision),
     "surrogate/budget.svg": (budget_data, draw_budget),
+    "surrogate/slice.svg": (slice_data, draw_slice),
+    "scaling.svg": (scaling_data, draw_scaling),
 }
 
 

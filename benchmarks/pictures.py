@@ -40,7 +40,9 @@ def take(browser: Browser, address: str, size: tuple[int, int], path: Path) -> N
     page = browser.new_page(viewport={"width": size[0], "height": size[1]})
     page.goto(address)
     page.locator(".mx .task .value").first.wait_for(timeout=120_000)
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(2000)
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=120_000)
+    page.wait_for_timeout(1000)
     page.screenshot(path=path)
     page.close()
 

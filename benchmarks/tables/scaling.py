@@ -8,6 +8,7 @@ from benchmarks.tables.results import Results, number, seconds, table, taken
 
 COMMAND = "python -m benchmarks.scaling"
 USABLE = 10.0  # seconds that a person waits for a fit or a front
+FARTHEST = 10  # times the largest size measured: no further does an exponent reach
 BYTES = 4
 PLANS = ((3, 88e6, 1), (8, 88e6, 1), (8, 7e9, 1), (20, 7e9, 8), (20, 70e9, 100))
 
@@ -26,7 +27,8 @@ def exponents(results: Results) -> str:
         limit = "–"
         if one["name"].startswith(("fit", "front")):
             size = last["size"] * (USABLE / last["seconds"]) ** (1.0 / max(one["exponent"], 0.1))
-            limit = f"about {float(f'{size:.2g}'):,.0f} {one['over']}" if size < 1e6 else "not reached"
+            far = FARTHEST * last["size"]
+            limit = f"about {float(f'{size:.2g}'):,.0f} {one['over']}" if size < far else f"more than {far:,}"
         rows.append(
             [
                 one["what"],
