@@ -12,7 +12,7 @@ from tests.docs.sources import GAP, pattern, texts
 
 SOURCED = re.compile(r"<!-- source: [^\n]+ -->\n(?:\|[^\n]*\n)+")
 TABLE = re.compile(r"(?:^\|[^\n]*\n)+", re.MULTILINE)
-CODE = re.compile(r"`[^`]*`|\]\([^)]*\)")
+CODE = re.compile(r"`[^`]*`|\]\([^)]*\)|arXiv \d+\.\d+")
 MEASURED = re.compile(r"\d\.\d|\d\s?(?:%|×|ms\b|s\b|GB\b|MB\b|points?\b)")
 WHOLE_PAGES = {"methods.md": "python -m merging --list --markdown", "front_quality.md": "benchmarks.front_quality"}
 
