@@ -5,7 +5,7 @@ JOBS ?= 2
 BIN := .venv/bin
 SOURCES := merging evaluation surrogate study ui demo benchmarks examples tests app.py
 
-.PHONY: app test check lint types imports fix browser clean demo faults fuzz docs bench
+.PHONY: app test check lint types imports fix browser screenshots clean demo faults fuzz docs bench
 
 app: .venv/app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -73,6 +73,10 @@ faults: .venv/dev
 # Hostile input for every parser, ten thousand cases and more (about ten minutes).
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz
+
+# Every screen in every state, desk and phone, light and dark, into screenshots/.
+screenshots: .venv/dev browser
+	$(BIN)/python -m benchmarks.screenshots
 
 clean:
 	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -36,13 +36,14 @@ def two_fronts(pair: Sequence[Json], names: Sequence[str], x: Json, y: Json) -> 
             x=[a for a, _ in corners], y=[b for _, b in corners], mode="lines", name=f"{name}, best",
             line={"color": colour, "width": 2, "dash": dash}, hoverinfo="skip",
         )  # fmt: skip
-    return dressed(figure, label(x), label(y))
+    drawn = dressed(figure, label(x), label(y))
+    return drawn.update_layout(height=480, legend={"orientation": "h", "y": -0.22, "yanchor": "top"})
 
 
 def overlap(cosines: Mapping[str, Mapping[str, float]], titles: Mapping[str, str]) -> go.Figure:
     """How alike the experts' changes are: 0 = independent, 1 = the same direction, below 0 = against each other."""
     names = list(cosines)
-    values = [[cosines[a][b] for b in names] for a in names]
+    values = [[None if a == b else cosines[a][b] for b in names] for a in names]
     shown = [titles.get(name, name) for name in names]
     figure = go.Figure(
         go.Heatmap(
@@ -57,6 +58,8 @@ def overlap(cosines: Mapping[str, Mapping[str, float]], titles: Mapping[str, str
             hovertemplate="%{x} and %{y}: %{z:.3f}<extra></extra>",
         )  # fmt: skip
     )
-    figure.update_layout(height=120 + 44 * len(names), margin={"l": 10, "r": 10, "t": 10, "b": 10})
+    figure.update_layout(
+        height=120 + 44 * len(names), width=220 + 110 * len(names), margin={"l": 10, "r": 10, "t": 10, "b": 10}
+    )
     figure.update_yaxes(autorange="reversed")
     return figure

@@ -38,6 +38,7 @@ STEPS = (
     ("Choose a balance", "sliders show what each wish costs"),
     ("Check and export", "one file, with its recipe and its scores"),
 )
+STEP_WORDS = ("specialist", "task", "mix", "map", "final check")  # explained on hover, from docs/glossary.md
 HOW_TITLE = "How it works"
 RECENT_TITLE = "Your studies"
 RECENT_LINE = "{state} · {done} mixes · {when}"

@@ -84,7 +84,7 @@ def overlap(study: Study, report: doctor.Report) -> None:
     if len(report.cosines) > 1:
         st.subheader(told.OVERLAP_TITLE)
         st.plotly_chart(
-            charts.overlap(report.cosines, titles), key="overlap", alt=told.OVERLAP_WORDS,
+            charts.overlap(report.cosines, titles), key="overlap", alt=told.OVERLAP_WORDS, width="content",
             config={"displayModeBar": False},
         )  # fmt: skip
         st.caption(told.OVERLAP_WORDS)

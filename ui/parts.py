@@ -12,7 +12,7 @@ import streamlit as st
 from study import worker
 from study.status import status
 from study.study import Study
-from ui import copy, jobs, state, words
+from ui import copy, guide, jobs, state, words
 from ui.shell import path
 
 Json = dict[str, Any]
@@ -82,6 +82,7 @@ def need_study() -> Study:
             st.switch_page(path("home"))
         st.stop()
     header(study, standing(study))
+    guide.show(study)
     return study
 
 

@@ -8,6 +8,7 @@ from study.study import Study
 from ui import copy, doctoring, drafts, parts, state
 from ui import copy_run as run_words
 from ui import copy_setup as told
+from ui.glossary import meaning
 from ui.shell import path
 
 
@@ -53,7 +54,7 @@ def form() -> None:
     """A new study: name, starting model, specialists."""
     draft = state.draft()
     field(copy.STUDY_NAME, "name", placeholder=copy.STUDY_NAME_EXAMPLE)
-    st.subheader(copy.BASE_NAME)
+    st.subheader(copy.BASE_NAME, help=meaning("starting model"))
     left, right = st.columns([1, 2])
     with left:
         field(copy.MODEL_LABEL, "model", copy.MODEL_HELP)
@@ -62,7 +63,7 @@ def form() -> None:
         seen(copy.BASE_NAME, str(draft["base"]))
     if str(draft["model"]).endswith(".json"):
         field(copy.TOKENIZER_LABEL, "tokenizer", copy.PATH_HELP)
-    st.subheader(copy.SPECIALISTS)
+    st.subheader(copy.SPECIALISTS, help=meaning("specialist"))
     for i in range(draft["experts"]):
         left, right = st.columns([1, 2])
         with left:

@@ -13,6 +13,7 @@ from study.study import Study
 from study.trial import Trial
 from ui import copy, exports, jobs, parts, state, taking, words
 from ui import copy_export as told
+from ui.glossary import meaning
 
 
 def choose_first() -> None:
@@ -57,7 +58,7 @@ def the_mix(study: Study, method: str, strengths: dict[str, float], trial: Trial
     predicted = state.guess(strengths) if done else guess_of(study, method, strengths)
     if not done and predicted:
         state.keep_guess(strengths, predicted)
-    st.subheader(copy.EXPORT_MIX)
+    st.subheader(copy.EXPORT_MIX, help=f"{meaning('checked')} {meaning('predicted')}")
     st.table(parts.scores(tasks, predicted, checked, test, baselines(study)), border="horizontal", hide_index=True)
     below = parts.missed(tasks, predicted, checked)
     for line in below:
@@ -68,6 +69,7 @@ def the_mix(study: Study, method: str, strengths: dict[str, float], trial: Trial
         st.caption(f"{copy.IS_CHECKED} {copy.FLATTERING}")
     titles = {expert.name: expert.title or expert.name for expert in study.experts}
     with st.expander(copy.STRENGTHS):
+        st.caption(meaning("strength"))
         for name, value in strengths.items():
             st.markdown(f"{parts.plain(titles[name])}: **{value:g}**")
 
@@ -204,7 +206,7 @@ def all_exports(study: Study) -> None:
 
 state.enter("export")
 current = parts.need_study()
-st.title(copy.EXPORT_TITLE)
+st.title(copy.EXPORT_TITLE, help=meaning("export"))
 chosen = state.picked(current)
 if chosen is None:
     choose_first()

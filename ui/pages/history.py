@@ -11,6 +11,7 @@ from study.errors import StudyError
 from study.study import Study
 from ui import archives, copy, drafts, jobs, parts, state, words
 from ui import copy_history as told
+from ui.glossary import meaning
 from ui.receiver import receiver
 from ui.shell import path
 
@@ -151,7 +152,7 @@ def trash() -> None:
 
 
 state.enter("history")
-st.title(told.TITLE)
+st.title(told.TITLE, help=meaning("study"))
 bring_back()
 entries = library.studies()
 if not entries:

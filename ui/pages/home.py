@@ -7,7 +7,8 @@ import streamlit as st
 from study import library
 from study.demo import DEFAULT, demo_tasks, write_demo
 from study.errors import StudyError
-from ui import copy, parts, state, words
+from ui import copy, guide, parts, state, words
+from ui.glossary import meaning
 
 TRIALS = 30
 
@@ -21,6 +22,7 @@ def start_demo(tasks: tuple[str, ...]) -> None:
         st.error(copy.DEMO_FAILED.format(error=error))
         return
     state.set_study(study.folder.name)
+    guide.begin()
     parts.launch(study, TRIALS)
     parts.go("run")
 
@@ -50,7 +52,7 @@ def how() -> None:
     """The five steps."""
     st.subheader(copy.HOW_TITLE)
     for number, (column, (title, text)) in enumerate(zip(st.columns(5), copy.STEPS, strict=True), start=1):
-        column.markdown(f"**{number} · {title}**  \n{text}")
+        column.markdown(f"**{number} · {title}**  \n{text}", help=meaning(copy.STEP_WORDS[number - 1]))
 
 
 def recent() -> None:

@@ -10,6 +10,7 @@ from study import library, worker
 from study.study import Study
 from ui import copy, doctoring, drafts, jobs, parts, results, state, words
 from ui import copy_run as told
+from ui.glossary import meaning
 
 SHOWN = 4000  # characters of the log on the page; the rest is in the download
 
@@ -155,7 +156,8 @@ def to_the_map(study: Study, facts: dict[str, Any], running: bool) -> None:
             st.caption(copy.MAP_AT.format(need=need, done=facts["done"]))
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(copy.MAP_READY if running else copy.MAP_DONE, width="stretch")
+        whole = parts.stand(facts) == "done"
+        st.markdown(copy.MAP_READY if running else copy.MAP_DONE if whole else told.MAP_PART, width="stretch")
         if st.button(copy.EXPLORE_BUTTON, type="primary", key="explore"):
             parts.go("explore")
 
@@ -190,7 +192,7 @@ def lookout(key: str) -> None:
 
 state.enter("run")
 current = parts.need_study()
-st.title(copy.RUN_TITLE)
+st.title(copy.RUN_TITLE, help=meaning("mix"))
 known = parts.standing(current)
 state_now = parts.stand(known)
 if known["worker"]["running"] or parts.starting(current):

@@ -14,6 +14,7 @@ from study.study import Study, create
 from ui import copy, drafts, methods, parts, state
 from ui import copy_setup as told
 from ui.gallery import gallery
+from ui.glossary import meaning
 from ui.shell import path
 from ui.widgets import settings_form
 
@@ -101,13 +102,15 @@ def samples() -> None:
     draft["validation"] = left.number_input(
         copy.TASK_SAMPLES, 20, 100_000, int(draft.get("validation", 400)), 50, help=copy.SAMPLES_HELP
     )
-    draft["test"] = right.number_input(copy.TASK_TEST, 20, 100_000, int(draft.get("test", 500)), 50)
+    draft["test"] = right.number_input(
+        copy.TASK_TEST, 20, 100_000, int(draft.get("test", 500)), 50, help=meaning("final check")
+    )
     st.caption(copy.NOISE_NOTE.format(n=draft["validation"], points=drafts.noise_points(draft["validation"])))
 
 
 def choose_methods() -> list[MethodChoice]:
     """The gallery of methods, and the settings of the chosen ones."""
-    st.subheader(copy.METHOD_TITLE)
+    st.subheader(copy.METHOD_TITLE, help=meaning("way of blending"))
     st.caption(copy.METHOD_LEAD)
     try:
         known = methods.listed()
@@ -209,7 +212,7 @@ if trouble:
     st.warning(trouble)
 if opened is not None:
     opened = parts.need_study()
-st.title(copy.SETUP_TITLE)
+st.title(copy.SETUP_TITLE, help=meaning("task"))
 if opened is not None:
     fixed(opened)
 else:

@@ -1,0 +1,73 @@
+"""Pictures of every screen and state, on a desk and on a phone, light and dark, into /screenshots.
+
+python -m benchmarks.screenshots [--only NAME,NAME] [--out screenshots] [--study MEASURED_DEMO]
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+from benchmarks.screens import SCREENS, prepared
+from benchmarks.served import ROOT, chromium, served
+
+SIZES = {"desk": (1280, 900), "phone": (360, 780)}
+COLOURS = ("light", "dark")
+TALLEST = 4000
+
+
+def main() -> None:
+    """Measure a demo where none is given, then take all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--out", type=Path, default=Path("screenshots"))
+    parser.add_argument("--study", type=Path)
+    chosen = parser.parse_args()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    wanted = set(filter(None, chosen.only.split(",")))
+    with tempfile.TemporaryDirectory() as place:
+        home = Path(place) / "studies"
+        measured = chosen.study or measure(Path(place) / "demo")
+        with prepared(home, measured), served(home) as address, chromium() as browser:
+            for size in SIZES:
+                for colours in COLOURS:
+                    take(browser, address, size, colours, wanted, chosen.out)
+    print(f"{len(list(chosen.out.glob('*.png')))} pictures in {chosen.out}")
+
+
+def measure(folder: Path) -> Path:
+    """A demo study with twelve measured mixes."""
+    for words in (["demo", str(folder)], ["run", str(folder), "--trials", "12"]):
+        subprocess.run([sys.executable, "-m", "study", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+def take(browser: Browser, address: str, size: str, colours: str, wanted: set[str], out: Path) -> None:
+    """All screens for one size and colour scheme."""
+    width, height = SIZES[size]
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=colours)  # type: ignore[arg-type]
+    page = context.new_page()
+    for screen in SCREENS:
+        if wanted and screen.name not in wanted:
+            continue
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(address + screen.path)
+        page.get_by_text(screen.mark).first.wait_for(timeout=60_000)
+        whole(page, width)
+        page.screenshot(path=str(out / f"{screen.name}-{size}-{colours}.png"))
+    context.close()
+
+
+def whole(page: Page, width: int) -> None:
+    """Make the window as tall as the page, and let it settle."""
+    page.wait_for_timeout(900)
+    tall = page.evaluate("document.querySelector('[data-testid=stMain]')?.scrollHeight ?? 900")
+    page.set_viewport_size({"width": width, "height": min(TALLEST, int(tall) + 70)})
+    page.wait_for_timeout(500)
+
+
+if __name__ == "__main__":
+    main()
