@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.bed import Bed, Rows, bed, split_bed
+from benchmarks.quality.bed import Bed, Rows, bed, pooled_bed, split_bed
 from benchmarks.quality.budgets import NOT_PREFIXED, SPENDERS, designed
 from benchmarks.quality.pools import Pool
 from benchmarks.quality.rivals import RIVALS, LeastSquares, Rival, believed_rows, least_trials, predicted_rows
@@ -93,6 +93,18 @@ def predict(pool: Pool, plan: Plan, say: Say) -> list[Row]:
                 if n >= least_trials(rival, one.d) and rival.name not in plan.without and not late:
                     rows.append({**_predicted(one, known, soft, rival, measured, seed, read), "points": "design"})
         say(f"{pool.spec.name}: predict, seed {seed}")
+    return rows + (pooled(pool, plan) if pool.spec.test else [])
+
+
+def pooled(pool: Pool, plan: Plan) -> list[Row]:
+    """The logit surrogate at 5 (N + 1) measurements with the samples of both splits."""
+    one = pooled_bed(pool)
+    known, soft = truth(one.hard), truth(one.soft)
+    rows: list[Row] = []
+    for seed in range(plan.seeds):
+        measured = designed(one, 5 * (one.d + 1), seed)
+        row = _predicted(one, known, soft, RIVALS["logits-hard"], measured, seed, {})
+        rows.append({**row, "points": "all samples", "samples": len(one.targets[0])})
     return rows
 
 

@@ -88,16 +88,27 @@ def _share(rows: Sequence[dict[str, Any]], key: str, best: float) -> float | Non
 
 def _precise(result: Result, name: str, d: int) -> list[dict[str, Any]]:
     n = PRECISE.get(d, 50)
+    samples = result["pools"][name]["samples"]["validation"]
     rows = rows_of(result, "predict", pool=name, rival="logits", n=n, points="design")
     looped = rows_of(result, "spend", pool=name, rival="chosen", n=n, points="loop")
     key, most = ("rmse", 0.3) if d <= 3 else ("rmse_front", 1.0)
     where = "" if d <= 3 else " on the true front"
     out = [
-        _row("precise", f"accuracy RMSE{where} after {n}, points; fixed design", middle(rows, key), most, below=True),
+        _row(
+            "precise",
+            f"accuracy RMSE{where} after {n}, points; fixed design, {samples} samples a task",
+            middle(rows, key),
+            most,
+            below=True,
+        ),
         _row(
             "precise", f"accuracy RMSE{where} after {n}, points; product's loop", middle(looped, key), most, below=True
         ),
     ]
+    many = rows_of(result, "predict", pool=name, points="all samples")
+    if many:
+        text = f"accuracy RMSE after {many[0]['n']}, points; fixed design, {many[0]['samples']} samples a task"
+        out.append(_row("precise", text, middle(many, "rmse"), 0.3, below=True))
     for label, these in (("fixed design", rows), ("product's loop", looped)):
         part = "coverage" if d <= 3 else "coverage_front"
         value = middle(these, part)
