@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
 NARROW = (360, 740, "dark")
 ZOOMED = (640, 450, "light")  # what 200 % zoom leaves of 1280 x 900
 TEXT = copy.EXPLORER
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
@@ -84,14 +85,13 @@ def test_samples_follow_the_strengths_and_name_what_flips(page: Page, server: st
     slider = page.locator(".mx .strengths input").first
     for _ in range(40):
         slider.press("ArrowLeft")
-    assert page.locator(".mx .tiles").inner_text() != before  # at once: no word from Python was waited for
+    expect(page.locator(".mx .tiles")).not_to_have_text(before)
     counts = page.locator(".mx .counts")
     against_average = counts.inner_text()
     page.locator(".mx .gallery").get_by_label(TEXT["comparedWith"]).select_option("base")
     expect(counts).not_to_have_text(against_average)
     page.locator(".mx .gallery").get_by_label(TEXT["filter"]).select_option("lost")
-    shown = page.locator(".mx .tile:visible").count()
-    assert shown == page.locator(".mx .tile.lost").count()
+    expect(page.locator(".mx .tile:visible")).to_have_count(page.locator(".mx .tile.lost").count())
     picture = page.locator(".mx .tile .picture").first.get_attribute("style") or ""
     address = re.search(r"/pictures/[\w-]+\.png", picture)
     assert address and page.request.get(server + address.group()).headers["content-type"] == "image/png"

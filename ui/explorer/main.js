@@ -242,8 +242,8 @@ export default function explorer(component) {
     else if (apps.has(home)) apps.get(home).update(component, data);
     else apps.set(home, new Explorer(component, data));
   } catch (error) {
+    console.warn(error); // Python says it on the page, in words, and shows plain charts
     component.setStateValue("failure", String(error?.message ?? error));
-    throw error;
   }
   return () => {
     apps.get(home)?.stop();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import streamlit as st
@@ -18,6 +19,7 @@ from ui.component import explorer
 from ui.details import details
 from ui.payload import exact_point
 
+log = logging.getLogger(__name__)
 REFINE = 6  # mixes that are measured around a rough prediction
 
 
@@ -115,6 +117,7 @@ def the_map(key: str, revision: str, method: str) -> None:
         state.forget("browser_has")
         st.rerun(scope="fragment")
     if result.failure:
+        log.warning("the fast map of %s did not start in a browser: %s", key, result.failure)
         state.remember("failure", result.failure)
         st.rerun(scope="fragment")
     if result.choice:
@@ -175,8 +178,7 @@ def rough(study: Study, payload: dict[str, Any], method: str) -> None:
         st.info(copy.ROUGH_ASKED.format(n=state.recall("refined")))
         return
     found = payload["rough"]
-    picked = state.picked(study)
-    if not found or picked is None:
+    if not found:
         return
     tasks = payload["tasks"]
     missed = [f"{tasks[one['task']]['title']} {one['miss'] * tasks[one['task']]['scale']:.1f}" for one in found]
@@ -184,6 +186,7 @@ def rough(study: Study, payload: dict[str, Any], method: str) -> None:
     with st.container(border=True):
         st.markdown(copy.ROUGH.format(list=words.listed(missed)))
         if st.button(copy.ROUGH_BUTTON.format(n=REFINE, time=words.duration(REFINE * each)), key="refine"):
+            picked = state.picked(study) or {one["name"]: (one["low"] + one["high"]) / 2 for one in payload["experts"]}
             points = nearby(study, study.method(method), picked, REFINE)
             for point in points:
                 study.propose(study.method(method), point, "asked")
