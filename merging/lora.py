@@ -288,6 +288,9 @@ def _by_pattern(patterns: tuple[tuple[str, Any], ...], module: str, default: flo
 
 def _number(data: Mapping[str, Any], key: str, path: Path) -> float:
     value = data.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise MergingError(f"The adapter '{path}' has {key} = {value!r} in its {CONFIG}.", "It must be a number > 0.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e30:
+        raise MergingError(
+            f"The adapter '{path}' has {key} = {str(value)[:40]} in its {CONFIG}.",
+            "It must be a number from 0 to 1e30.",
+        )
     return float(value)

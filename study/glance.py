@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
+from study.server import outside
+
 HEADER = 100_000_000  # bytes; the format allows no longer header
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -29,7 +31,9 @@ class Misfit:
 
 
 def shapes(path: Path) -> Shapes | None:
-    """{tensor: shape} of a safetensors file or a folder of them; None where a glance says nothing."""
+    """{tensor: shape} of a safetensors file or a folder of them; None where a glance says or may say nothing."""
+    if outside(path):
+        return None
     files = _files(path)
     if not files:
         return None
@@ -60,7 +64,7 @@ def _header(path: Path) -> dict[str, tuple[int, ...]] | None:
         return {
             name: tuple(int(length) for length in one["shape"]) for name, one in facts.items() if name != "__metadata__"
         }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, struct.error):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, struct.error):
         return None  # what is wrong with it is said by what opens it
 
 

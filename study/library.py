@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time
@@ -11,11 +10,13 @@ from pathlib import Path
 
 from study.errors import StudyError
 from study.pack import contents, snapshot
+from study.server import confined
+from study.server import home as home
 from study.settings import FILE
 from study.store import FILE as STORE
 from study.study import Study, open_study
 from study.unpack import unpack
-from study.worker import ROOT, alive
+from study.worker import alive
 
 TRASH = ".trash"
 
@@ -31,11 +32,6 @@ class Entry:
     done: int
     running: bool
     problem: str | None = None
-
-
-def home() -> Path:
-    """Where the browser keeps studies: MERGESCAPE_HOME, or `studies` in the checkout."""
-    return Path(os.environ.get("MERGESCAPE_HOME") or ROOT / "studies").expanduser().resolve()
 
 
 def studies() -> list[Entry]:
@@ -66,7 +62,7 @@ def find(key: str) -> Study:
             f"The study '{key[:100]}' is not on this computer.",
             "Ask for its folder and put it into the studies folder.",
         )
-    return open_study(home() / key)
+    return open_study(confined(home() / key))
 
 
 def new_folder(name: str) -> Path:

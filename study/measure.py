@@ -24,6 +24,7 @@ from study.errors import StudyError
 from study.learned import DIRECTIONS
 from study.samples import FOLDER as SAMPLES
 from study.samples import specs
+from study.server import refuse_hub
 from study.settings import MethodChoice
 from study.study import Study
 from study.trial import Measured
@@ -229,4 +230,6 @@ def model_name(study: Study) -> str | Path:
     """The architecture: a file or folder of the study if there is one of that name, else an open_clip name."""
     name = study.settings.base.model
     path = study.path(name)
+    if not path.exists() and ("/" in name or ":" in name):
+        refuse_hub()
     return path if path.exists() else name

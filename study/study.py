@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from study.errors import StudyError
+from study.server import confined
 from study.settings import FILE, ExpertChoice, MethodChoice, Settings, TaskChoice, dump, read
 from study.store import FILE as STORE
 from study.store import Store
@@ -52,9 +53,13 @@ class Study:
         return Store(self.folder / STORE, self.context)
 
     def path(self, text: str) -> Path:
-        """A path of the study file: relative ones are relative to the folder."""
+        """A path of the study file: relative ones are relative to the folder.
+
+        Raises:
+            StudyError: it leads outside the folders that this server allows.
+        """
         # Links are kept: in the cache of a model hub the file behind one has a name that says nothing of its format.
-        return Path(os.path.abspath(self.folder / Path(text).expanduser()))
+        return confined(Path(os.path.abspath(self.folder / Path(text).expanduser())), self.folder)
 
     def method(self, name: str | None = None) -> MethodChoice:
         """A method of the study by name (default: the first); one the study does not list has default settings."""

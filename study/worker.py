@@ -17,6 +17,7 @@ from pathlib import Path
 
 from study import waiting
 from study.errors import StudyError
+from study.server import home, refuse_large, refuse_more_jobs
 
 LOCK = "worker.lock"
 LOG = "worker.log"
@@ -80,7 +81,12 @@ def start(
     """Start a worker in a session of its own, so that it outlives the caller; its process id.
 
     With ``trials`` None it measures only what is proposed already. Output goes to `worker.log` in the folder.
+
+    Raises:
+        StudyError: the study is larger, or more studies are being measured, than this server allows.
     """
+    refuse_large(folder)
+    refuse_more_jobs(sum(alive(path.parent) for path in home().glob("*/study.yaml")))
     command = [sys.executable, "-m", "study", "run", str(folder)]
     command += ["--trials", str(trials if trials is not None else 0)]
     command += ["--method", method] if method else []

@@ -21,10 +21,12 @@ from starlette.routing import BaseRoute, Route
 from study import library
 from study.errors import StudyError
 from study.pack import stream
+from study.server import allowance
 from study.unpack import ROOM
-from ui.exports import HOSTS, MOST, host_of
+from ui.exports import MOST, host_of, hosts
 
 GONE = "This link is too old. Open the page again for a fresh one."
+TOO_LARGE = "This server takes files of up to {most:.0f} MB."
 FULL = "The disk is full: the file needs {needed:.0f} MB, {free:.0f} MB are free."
 _lock = threading.Lock()
 _studies: dict[str, str] = {}
@@ -59,7 +61,7 @@ def known_door(address: str) -> bool:
 async def download(request: Request) -> Response:
     """The zip of one study, made while it is sent."""
     key = _studies.get(request.path_params["token"])
-    if host_of(request) not in HOSTS or key is None:
+    if host_of(request) not in hosts() or key is None:
         return PlainTextResponse(GONE, status_code=404)
     try:
         study = library.find(key)
@@ -76,17 +78,19 @@ async def download(request: Request) -> Response:
 
 async def upload(request: Request) -> Response:
     """One packed study, as the bare body of the request; {"key": …} or {"error": one line}."""
-    if host_of(request) not in HOSTS or request.path_params["token"] not in _doors:
+    if host_of(request) not in hosts() or request.path_params["token"] not in _doors:
         return JSONResponse({"error": GONE}, status_code=404)
     place = library.home()
     place.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".upload-", suffix=".part", dir=place)
     try:
         with os.fdopen(handle, "wb") as file:
-            room = shutil.disk_usage(place).free - ROOM
+            room = min(shutil.disk_usage(place).free - ROOM, allowance().upload)
             async for block in request.stream():
                 room -= len(block)
                 if room < 0:
+                    if file.tell() + len(block) > allowance().upload:
+                        return JSONResponse({"error": TOO_LARGE.format(most=allowance().upload / 1e6)}, status_code=413)
                     full = FULL.format(
                         needed=(file.tell() + len(block)) / 1e6, free=shutil.disk_usage(place).free / 1e6
                     )

@@ -22,6 +22,7 @@ NAV = {
     "export": "5 Check & export",
     "history": "History",
     "compare": "Compare",
+    "server": "What this server allows",
 }
 
 # Home

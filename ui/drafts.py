@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from study import glance
+from study.server import confined, outside
 from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Settings, TaskChoice, title_of
 from ui import copy, words
 from ui import copy_setup as told
@@ -21,6 +22,8 @@ SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".json")
 def file_problem(name: str, text: str) -> str | None:
     """What is wrong with a path that was typed in; None if a model may be there."""
     path = Path(text.strip().strip('"')).expanduser()
+    if problem := outside(path):
+        return problem
     if not text.strip() or not path.exists():
         return copy.FILE_MISSING.format(name=name, path=text.strip() or "?")
     if path.is_file() and path.suffix not in SUFFIXES:
@@ -35,9 +38,12 @@ def model_problems(draft: Mapping[str, Any]) -> list[str]:
     rows = experts(draft)
     problems = [] if draft.get("base") and len(rows) >= 2 else [copy.FILES_EMPTY]
     files = [(copy.BASE_NAME, str(draft.get("base") or "")), *rows]
-    problems += [line for name, text in files if text and (line := file_problem(name, text))]
+    wrong = {text: line for name, text in files if text and (line := file_problem(name, text))}
+    problems += wrong.values()
     seen: dict[Path, str] = {}
     for name, text in files:
+        if text in wrong:
+            continue
         place = Path(text).expanduser().resolve() if text else None
         if place is not None and place in seen:
             problems.append(copy.FILES_TWICE.format(name=name, other=seen[place]))
@@ -100,10 +106,11 @@ def misfit_line(name: str, wrong: glance.Misfit, count: int) -> str:
 def models_in(text: str) -> list[Path]:
     """The model files of a folder, and its sub-folders that hold a model, by name."""
     folder = Path(text.strip().strip('"')).expanduser()
-    if not folder.is_dir():
+    if outside(folder) or not folder.is_dir():
         return []
-    files = [one for one in folder.iterdir() if one.is_file() and one.suffix in SUFFIXES[:4]]
-    inner = [one for one in folder.iterdir() if one.is_dir() and any(one.glob("*.safetensors"))]
+    here = [one for one in folder.iterdir() if not outside(one)]
+    files = [one for one in here if one.is_file() and one.suffix in SUFFIXES[:4]]
+    inner = [one for one in here if one.is_dir() and any(one.glob("*.safetensors"))]
     return sorted([*files, *inner])
 
 
@@ -136,11 +143,12 @@ def task_problems(draft: Mapping[str, Any]) -> list[str]:
     """Everything that keeps the tasks of a draft from being measured, one line each."""
     rows = tasks(draft)
     problems = [] if rows else [copy.TASKS_EMPTY]
-    problems += [
-        copy.DATA_MISSING.format(name=row["name"], path=row["data"])
-        for row in rows
-        if not Path(row["data"]).expanduser().exists()
-    ]
+    for row in rows:
+        place = Path(row["data"]).expanduser()
+        if problem := outside(place):
+            problems.append(problem)
+        elif not place.exists():
+            problems.append(copy.DATA_MISSING.format(name=row["name"], path=row["data"]))
     names = [row["name"] for row in rows]
     problems += [copy.NAME_TWICE.format(name=name) for name in dict.fromkeys(names) if names.count(name) > 1]
     return problems
@@ -183,7 +191,7 @@ def settings_of(draft: Mapping[str, Any], methods: Sequence[MethodChoice]) -> Se
 
 
 def _absolute(text: str) -> str:
-    return os.path.abspath(Path(text.strip().strip('"')).expanduser())
+    return os.path.abspath(confined(Path(text.strip().strip('"')).expanduser()))
 
 
 def draft_from(settings: Settings) -> Json:

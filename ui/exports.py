@@ -10,11 +10,11 @@ import secrets
 import threading
 from pathlib import Path
 
+import streamlit as st
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-HOSTS = ("localhost", "127.0.0.1", "[::1]")
 MOST = 500
 _lock = threading.Lock()
 _known: dict[str, dict[str, Path]] = {}
@@ -32,6 +32,11 @@ def offer(folder: Path, names: list[str]) -> dict[str, str]:
         return {name: f"/exports/{token}/{name}" for name in _known.get(token, {})}
 
 
+def hosts() -> set[str]:
+    """The names under which this server answers: this computer's, and those of `server.allowedHosts`."""
+    return {"localhost", "127.0.0.1", "[::1]", *st.get_option("server.allowedHosts")}
+
+
 def host_of(request: Request) -> str:
     """The name of this computer in a request, without the port."""
     host = request.headers.get("host", "")
@@ -40,7 +45,7 @@ def host_of(request: Request) -> str:
 
 async def download(request: Request) -> Response:
     """One file, with ranges; `Content-Encoding: identity` keeps the compressing middleware away from gigabytes."""
-    if host_of(request) not in HOSTS:
+    if host_of(request) not in hosts():
         return PlainTextResponse("This address is only for the computer that runs Mergescape.", status_code=403)
     path = _known.get(request.path_params["token"], {}).get(request.path_params["name"])
     if path is None or not path.is_file():

@@ -13,6 +13,8 @@ from typing import Any
 
 import psutil
 
+from study.errors import StudyError
+from study.server import refuse_hub, refuse_large
 from study.study import Study
 from study.worker import LOG, spawn
 
@@ -49,7 +51,14 @@ def free_name(study: Study, wanted: str) -> str:
 
 
 def start_export(study: Study, coefficients: Mapping[str, float], method: str, name: str, dtype: str) -> None:
-    """Start `python -m study export` in the background; its output goes beside the export's folder."""
+    """Start `python -m study export` in the background; its output goes beside the export's folder.
+
+    Raises:
+        StudyError: the name could lead elsewhere, or the study is larger than this server allows.
+    """
+    if not good_name(name):
+        raise StudyError(f"'{name[:80]}' cannot be the name of an export.", "Use letters, digits, '.', '_' and '-'.")
+    refuse_large(study.folder)
     place = study.folder / "exports"
     place.mkdir(exist_ok=True)
     at = ",".join(f"{expert}={value!r}" for expert, value in coefficients.items())
@@ -73,6 +82,7 @@ def start_check(study: Study, coefficients: Mapping[str, float], method: str) ->
 
 def start_push(export: Export, repo: str, public: bool) -> tuple[str, int, float]:
     """Start `python -m study push` for a finished export; (its log, process, when it began)."""
+    refuse_hub()
     log = export.folder.with_suffix(".push.log")
     log.unlink(missing_ok=True)
     command = [sys.executable, "-m", "study", "push", str(export.folder), repo, *(["--public"] if public else [])]

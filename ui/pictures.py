@@ -22,7 +22,7 @@ from study.errors import StudyError
 from study.flips import Flips, degree
 from study.gallery import picture
 from study.study import Study
-from ui.exports import HOSTS, host_of
+from ui.exports import host_of, hosts
 from ui.packing import signed, whole
 
 Json = dict[str, Any]
@@ -96,7 +96,7 @@ def _drawn(key: str, task: str, ids: tuple[str, ...]) -> bytes:
 
 def sheet(request: Request) -> Response:
     """One task's pictures. Not async: Starlette runs it in a thread, so that drawing blocks nobody."""
-    if host_of(request) not in HOSTS:
+    if host_of(request) not in hosts():
         return PlainTextResponse("This address is only for the computer that runs Mergescape.", status_code=403)
     wanted = _known.get(request.path_params["token"])
     if wanted is None:

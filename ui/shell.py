@@ -7,18 +7,20 @@ import logging
 import streamlit as st
 
 from study.errors import StudyError
-from ui import copy, state, warm
+from ui import copy, login, state, warm
 
 log = logging.getLogger(__name__)
 TIGHT = "<style>.stMainBlockContainer { padding-top: 4.75rem; padding-bottom: 3rem; }</style>"
 PAGES = ("home", "experts", "setup", "run", "explore", "export", "history")
-HIDDEN = ("compare",)  # reached from another page
+HIDDEN = ("compare", "server")  # reached from another page
 
 
 def run() -> None:
     """What Streamlit runs on every visit and every click."""
     st.set_page_config(page_title=copy.APP, page_icon="🧭", layout="wide", initial_sidebar_state="collapsed")
     st.html(TIGHT)
+    if not login.enter():
+        return
     state.current_key()
     warm.keep_ready()
     pages = [st.Page(path(name), title=copy.NAV[name], url_path=name, default=name == "home") for name in PAGES]

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from study import waiting, worker
+from ui.login import close_in
 
 MODULES = ("study.front", "study.predict", "ui.figures", "ui.payload", "pandas")
 _begun = threading.Event()
@@ -17,6 +18,7 @@ _begun = threading.Event()
 @asynccontextmanager
 async def while_serving(app: Any) -> AsyncIterator[None]:
     """The web application's life: at its start everything is warmed up in the background."""
+    close_in()
     _begun.set()
     keep_ready()
     threading.Thread(target=_load, daemon=True).start()

@@ -167,3 +167,4 @@ for one in shown:
     line(one)
 bring_in()
 trash()
+st.page_link(path("server"), label=copy.NAV["server"])
