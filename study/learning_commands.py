@@ -45,3 +45,26 @@ def polish(
     ]
     where = [f"Exported to {value['export']['out']}"] if out is not None else []
     show(value, as_json, "\n".join([*lines, *where]))
+
+
+@app.command()
+def evolve(
+    folder: Folder,
+    trials: Annotated[int, typer.Option(help="How many merges may be measured.")] = 60,
+    want: Annotated[
+        str | None, typer.Option(help="Weights of the tasks: digits=2,signs=1; default: all alike.")
+    ] = None,
+    method: MethodName = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the search; default: the study's.")] = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Search by metrics alone (CMA-ES) for one weighted wish, where no surrogate can be fitted."""
+    from study.evolve import evolve as search
+
+    study = open_study(folder)
+    wish = parse_at(want) if want else None
+    chosen = study.settings.seed if seed is None else seed
+    value = search(study, study.method(method), trials, chosen, wish, device)
+    at = ",".join(f"{name}={c:g}" for name, c in value["coefficients"].items())
+    show(value, as_json, f"best of {value['trials']} measured merges: {value['value']:.4f}\n--at {at}")

@@ -111,3 +111,15 @@ def test_the_curve_as_text() -> None:
     lines = curve_text({"method": "atlas", "curve": curve, "best": 25}).splitlines()
     assert [("kept" in line, line.count("█")) for line in lines] == [(False, 1), (True, 30), (False, 1)]
     assert "no curve" in curve_text({"method": "lot"})
+
+
+def test_a_search_by_metrics_alone_goes_on_where_it_stopped(demo_copy: Path) -> None:
+    words = ("evolve", str(demo_copy), "--want", "digits=1,signs=1", "--device", "cpu")
+    first = as_json(*words, "--trials", "9")
+    before = as_json("status", str(demo_copy))["done"]
+    again = as_json(*words, "--trials", "9")
+    assert again == first and as_json("status", str(demo_copy))["done"] == before
+    assert first["value"] == max(first["history"]) and len(first["history"]) == first["trials"] == 9
+    assert first["weights"] == {"digits": 0.5, "signs": 0.5, "flags": 0.0}
+    wrong = run_command("evolve", str(demo_copy), "--want", "digit=1")
+    assert wrong.returncode == 2 and "digit" in wrong.stderr

@@ -1,0 +1,101 @@
+"""A search by metrics alone: CMA-ES over the coefficients, for one weighted wish.
+
+It needs no per-sample outputs, no gradient and no model of the metric, as Evo-Merging (arXiv 2509.12951) searches the
+coefficients of black-box models; a surrogate needs far fewer trials where it can be had.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from evaluation.errors import Cancelled
+from study.errors import StudyError
+from study.measure import Measurer
+from study.observe import sign, task_metrics
+from study.run import complete
+from study.settings import MethodChoice
+from study.study import Study, find_task
+from study.trial import Trial
+from study.worker import only_worker
+
+SPREAD = 0.25  # first step, in widths of the box
+
+
+def evolve(
+    study: Study,
+    choice: MethodChoice,
+    trials: int,
+    seed: int,
+    wish: Mapping[str, float] | None = None,
+    device: str | None = None,
+) -> dict[str, Any]:
+    """Measure up to ``trials`` merges that CMA-ES asks for; the JSON of `python -m study evolve`.
+
+    ``wish`` weighs the tasks (all alike unless given); metrics of which less is better count negative. The same seed
+    asks for the same merges, and what is measured already costs nothing: stopped, it goes on.
+
+    Raises:
+        Cancelled: somebody asked to stop; every measured merge is kept.
+        StudyError: one expert only, no trials, an unknown task or a negative weight, a worker in the same study.
+    """
+    from cmaes import CMA
+
+    d, (low, high) = len(study.experts), study.bounds(choice)
+    weights = _weights(study, wish)
+    if d < 2 or trials < 1:
+        raise StudyError(f"{d} expert(s) and {trials} trial(s) are nothing to search.", "Two of one, one of the other.")
+    optimiser = CMA(np.full(d, (low + high) / 2), SPREAD * (high - low), np.tile([low, high], (d, 1)), seed=seed)
+    asked: list[Trial] = []
+    with only_worker(study.folder), Measurer(study, device, study.store.say) as measurer:
+        study.store.begin(os.getpid(), choice.name, trials)
+        while len(asked) < trials and not optimiser.should_stop():
+            told = []
+            for _ in range(min(optimiser.population_size, trials - len(asked))):
+                point = np.round(optimiser.ask(), 4).clip(low, high)
+                study.store.say("measuring", len(asked), trials)
+                asked.append(_measured(study, choice, point, measurer))
+                told.append((point, -_value(asked[-1], weights)))
+            if len(told) == optimiser.population_size:
+                optimiser.tell(told)
+    study.store.say("finished", len(asked), len(asked))
+    best = max(asked, key=lambda trial: _value(trial, weights))
+    return {
+        "method": choice.name,
+        "weights": dict(weights),
+        "coefficients": best.coefficients,
+        "value": _value(best, weights),
+        "trial": best.id,
+        "trials": len({trial.id for trial in asked}),
+        "history": [_value(trial, weights) for trial in asked],
+    }
+
+
+def _weights(study: Study, wish: Mapping[str, float] | None) -> dict[str, float]:
+    """Weights of the tasks with the metric's sign, in sum 1."""
+    for task, value in (wish or {}).items():
+        find_task(study, task)
+        if value < 0:
+            raise StudyError(f"The weight of '{task}' is {value:g}.", "Give numbers from 0.")
+    given = dict(wish) if wish else {task.name: 1.0 for task in study.tasks}
+    total = sum(given.values())
+    if total <= 0:
+        raise StudyError("No task has a weight.", "Give at least one number above 0.")
+    pairs = zip(study.tasks, task_metrics(study), strict=True)
+    return {task.name: sign(one) * given.get(task.name, 0.0) / total for task, one in pairs}
+
+
+def _measured(study: Study, choice: MethodChoice, point: np.ndarray, measurer: Measurer) -> Trial:
+    names = [expert.name for expert in study.experts]
+    if study.store.progress().cancel:
+        raise Cancelled
+    identity = study.propose(choice, dict(zip(names, (float(value) for value in point), strict=True)), "asked")
+    complete(study, measurer, study.store.trial(identity), ("validation",))
+    return study.store.trial(identity)
+
+
+def _value(trial: Trial, weights: Mapping[str, float]) -> float:
+    return sum(weight * trial.metrics[task].value for task, weight in weights.items())
