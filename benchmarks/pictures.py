@@ -1,6 +1,6 @@
 """The pictures of the screens in README and docs, taken anew from the app on the demo.
 
-    python -m benchmarks.pictures [--trials 20]      # docs/images/explore.png, docs/images/explore-phone.png
+    python -m benchmarks.pictures [--trials 20]      # docs/images/explore.png
 
 The study is measured first, from seed 0: the same screens come out as long as the app shows the same.
 """
@@ -18,7 +18,7 @@ from playwright.sync_api import Browser
 from benchmarks.served import ROOT, chromium, served
 
 IMAGES = ROOT / "docs" / "images"
-SIZES = {"explore.png": (1280, 1100), "explore-phone.png": (390, 844)}
+SIZES = {"explore.png": (1280, 1100)}
 
 
 def main() -> None:
