@@ -4,18 +4,19 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from torch import Tensor
 
+from merging.blocks import blocks
 from merging.errors import MergingError
+from merging.finite import all_finite
 from merging.lora import adapter_file, is_adapter, read_adapter_config
 from merging.tensors import Tensors, open_tensors
 from merging.writing import CODES, Slot, raw, write
 
 __all__ = ["Checkpoint", "Slot", "Tensors", "open_tensors", "reference", "write"]
-
-CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -52,24 +53,21 @@ def reference(name: str, path: Path, progress: Callable[[int, int], None] | None
         if not keys:
             raise MergingError(f"The checkpoint '{path}' holds no tensors.")
         for done, key in enumerate(keys):
-            tensor = tensors.get(key)
-            _refuse_non_finite(name, key, tensor)
-            shape = ",".join(str(size) for size in tensor.shape)
-            digest.update(f"{key}\0{CODES[tensor.dtype]}\0{shape}\0".encode())
-            digest.update(raw(tensor))
+            shape = ",".join(str(size) for size in tensors.shape(key))
+            digest.update(f"{key}\0{CODES[tensors.dtype(key)]}\0{shape}\0".encode())
+            for rows in blocks(tensors.shape(key)):
+                part = tensors.get(key, rows)
+                if part.is_floating_point() and not all_finite(part):
+                    _refuse_non_finite(name, key, tensors.get(key))
+                digest.update(raw(part))
             if progress:
                 progress(done + 1, len(keys))
     return Checkpoint(name, Path(path), digest.hexdigest())
 
 
-def _refuse_non_finite(name: str, key: str, tensor: Tensor) -> None:
-    if not tensor.is_floating_point():
-        return
-    for part in torch.split(tensor.reshape(-1), CHUNK):
-        # x * 0 is 0 for every finite x and NaN otherwise: one reduction, no mask
-        if bool(torch.isnan((part.to(torch.float32) if part.element_size() == 1 else part).mul(0).sum())):
-            count = int((~torch.isfinite(tensor.to(torch.float32))).sum())
-            raise MergingError(
-                f"Checkpoint '{name}': tensor '{key}' holds {count} value(s) that are NaN or infinite.",
-                "Such a checkpoint cannot be merged; take an earlier one from its training.",
-            )
+def _refuse_non_finite(name: str, key: str, tensor: Tensor) -> NoReturn:
+    count = int((~torch.isfinite(tensor.to(torch.float32))).sum())
+    raise MergingError(
+        f"Checkpoint '{name}': tensor '{key}' holds {count} value(s) that are NaN or infinite.",
+        "Such a checkpoint cannot be merged; take an earlier one from its training.",
+    )

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,6 +20,7 @@ from merging.errors import MergingError, nearest
 from merging.method import Method, ordered
 from merging.method import method as make_method
 from merging.stream import DType
+from merging.threads import pool
 
 LARGEST = 200_000  # characters of a recipe; YAML is read at some 50,000 a second
 MOST = 100_000  # values of a recipe
@@ -140,7 +142,10 @@ class Recipe(BaseModel):
         Raises:
             MergingError: a missing or unreadable checkpoint, or one that has changed since the recipe.
         """
-        return _referenced(self.base, folder), tuple(_referenced(part, folder) for part in self.experts)
+        parts = (self.base, *self.experts)
+        with pool(min(len(parts), torch.get_num_threads())) as executor:
+            base, *experts = executor.map(lambda part: _referenced(part, folder), parts)
+        return base, tuple(experts)
 
 
 def new_recipe(

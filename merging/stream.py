@@ -20,6 +20,7 @@ from merging.checkpoint import Checkpoint
 from merging.combine import again
 from merging.directions import mapped, needs_samples
 from merging.errors import MergingError
+from merging.finite import all_finite
 from merging.linalg import gram_matrix
 from merging.method import Array, Method, ordered
 from merging.task_vector import TaskVectors, task_vectors
@@ -174,7 +175,7 @@ def _learned(method: Method, vectors: TaskVectors, prepared: Path | None) -> Ten
 def cast_to(slot: Slot, merged: Tensor) -> Tensor:
     """Return merged values in the dtype of their slot. Raises MergingError for what it cannot hold."""
     cast = merged.to(slot.dtype)
-    if not bool(torch.isfinite(cast.to(torch.float32)).all()):
+    if not all_finite(cast):
         largest = float(np.nan_to_num(merged.abs().max().item(), posinf=np.inf))
         raise MergingError(
             f"Tensor '{slot.name}' has merged values up to {largest:.3g}, which {slot.dtype} cannot hold.",

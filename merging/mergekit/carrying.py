@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from merging.checkpoint import reference
 from merging.errors import MergingError
 from merging.mergekit.companions import CONFIG, TEMPLATE, adjusted_config, check_vocabularies
@@ -13,6 +15,7 @@ from merging.mergekit.plan import Plan, open_plan
 from merging.mergekit.schema import Configuration
 from merging.mergekit.writing import to_data, to_yaml
 from merging.output import MERGEKIT, SHARD, Folder, Progress, companions, refuse_overwriting, reported, write_folder
+from merging.threads import pool
 from merging.writing import write, write_text
 
 
@@ -82,9 +85,17 @@ def located(configuration: Configuration, folder: Path) -> dict[str, Path]:
 def _fingerprints(configuration: Configuration, paths: Mapping[str, Path]) -> dict[str, str]:
     """Fingerprint every model (and adapter) and compare with those that the configuration names."""
     found: dict[str, str] = {}
-    for model, name in configuration.names.items():
-        parts = [paths[each] for each in (model.path, model.lora) if each is not None]
-        found[str(model)] = "+".join(reference(name, part).fingerprint for part in parts)
+    pairs = [
+        (model, name, paths[each])
+        for model, name in configuration.names.items()
+        for each in (model.path, model.lora)
+        if each is not None
+    ]
+    with pool(min(len(pairs), torch.get_num_threads())) as executor:
+        read = list(executor.map(lambda pair: reference(pair[1], pair[2]).fingerprint, pairs))
+    for model in configuration.names:
+        own = (each for (other, _, _), each in zip(pairs, read, strict=True) if other == model)
+        found[str(model)] = "+".join(own)
         wanted = configuration.fingerprints.get(str(model), found[str(model)])
         if wanted != found[str(model)]:
             raise MergingError(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from merging.blocks import Rows, blocks, first_number
 from merging.errors import MergingError
+from merging.finite import all_finite
 from merging.lora import is_adapter
 from merging.lora_expert import open_adapted
 from merging.mergekit.arithmetic import FAMILY, measure
@@ -114,7 +115,7 @@ class Plan(AbstractContextManager["Plan"]):
                 group = replace(group, kept=self._kept[slot.name].result())
             merged = merge_group(self.configuration.method, group)
         cast = merged.to(slot.dtype)
-        if not bool(torch.isfinite(cast if cast.itemsize > 1 else merged).all()):
+        if not all_finite(cast):
             raise MergingError(
                 f"Tensor '{job.name}' has merged values that {slot.dtype} cannot hold.",
                 "Choose another out_dtype, or smaller weights.",
