@@ -15,7 +15,10 @@ HEADS = frozenset(
 
 
 # Parts of the base that an expert of its kind may lack: a pooler, or all of CLIP but the image tower.
-KEPT = ("pooler.", "text_model.", "text_projection.", "visual_projection.", "logit_scale")
+KEPT = tuple(
+    "pooler. text_model. text_projection visual_projection. logit_scale"  # transformers' names
+    " transformer. token_embedding. positional_embedding ln_final. text.".split()  # open_clip's
+)
 
 
 def is_head(name: str) -> bool:
@@ -71,7 +74,11 @@ def encoder_names(base: Tensors, expert: Tensors) -> dict[str, str] | None:
         lacking = [key for key in want if key not in names]
         extra = [key for key in have - set(names.values()) if expert.dtype(key).is_floating_point]
         fits = all(is_head(key) or key.startswith(KEPT) or not _floating(base, key) for key in lacking)
-        if names and fits and all(is_head(key.removeprefix(prefix)) for key in extra):
+        if (
+            any(_floating(base, key) for key in names)
+            and fits
+            and all(is_head(key.removeprefix(prefix)) for key in extra)
+        ):
             return names
     return None
 

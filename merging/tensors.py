@@ -282,7 +282,7 @@ def _load(file: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise MergingError(
             f"'{file}' is a pickle that would run code when opened; it is refused.",
-            "Convert it where it was made: safetensors.torch.save_file(model.state_dict(), 'model.safetensors').",
+            f"Convert it without running it: python -m study convert '{file}' {file.stem}.safetensors.",
         ) from error
     except Exception as error:  # the reader meets what it was not written for with whatever comes to its mind
         raise MergingError(f"'{file}' is not a readable torch file: {error or type(error).__name__}.") from error

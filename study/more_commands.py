@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from study.errors import StudyError
 from study.terminal import Folder, Json, app, progress, show
 
 
@@ -25,3 +26,29 @@ def preset(
     study = make(name, folder, source, say=progress)
     value = {"folder": str(study.folder), "tasks": [task.name for task in study.tasks]}
     show(value, as_json, f"{study.settings.name} in {folder}. Next: python -m study doctor {folder}")
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A whole-module pickle (.pt) of an older tool.")],
+    target: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+    complete: Annotated[
+        Path | None, typer.Option("--complete-with", help="A checkpoint for what it lacks: CLIP's text tower.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a legacy checkpoint into safetensors without running anything in it."""
+    from merging.legacy import convert as turn
+
+    if target.exists() or target.suffix != ".safetensors":
+        raise StudyError(f"'{target}' cannot be written.", "Name a new file that ends in .safetensors.")
+    done = turn(source, target, complete)
+    value = {
+        "out": str(target),
+        "tensors": done.tensors,
+        "completed": done.completed,
+        "stubs": list(done.stubs),
+        "sha256": done.sha256,
+    }
+    named = f" Named in it, and not run: {', '.join(done.stubs[:6])}." if done.stubs else ""
+    show(value, as_json, f"{done.tensors} tensors written to {target} ({done.completed} from {complete}).{named}")
