@@ -54,7 +54,7 @@ def main() -> None:
     name = f"explorer_latency{'_busy' if chosen.busy else ''}.json"
     out = chosen.out or ROOT / "benchmarks" / "results" / name
     out.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps({key: value for key, value in result.items() if key != "raw"}, indent=1))
+    print(json.dumps({key: value for key, value in result.items() if not key.startswith("raw")}, indent=1))
 
 
 @contextmanager
@@ -99,8 +99,8 @@ def measure(address: str, steps: int) -> dict[str, Any]:
         page.wait_for_timeout(1500)
         result = {
             "opened_seconds": opened,
-            "slider_p50_ms": quantile(wall, 0.5),
-            "slider_p95_ms": quantile(wall, 0.95),
+            "p50_ms": quantile(wall, 0.5),
+            "p95_ms": quantile(wall, 0.95),
             "main_thread_ms_per_step": own,
             **drag(page),
             "release_bytes": release(page, wire),
@@ -110,7 +110,7 @@ def measure(address: str, steps: int) -> dict[str, Any]:
         page.wait_for_timeout(1000)
         for name in ("wall", "own"):
             result[f"server_{name}_p95_ms"] = float(page.locator("#server").get_attribute(f"data-{name}") or "nan")
-        result["raw"] = {"slider": wall, "panel": panel}
+        result |= {"raw": wall, "raw_panel": panel}
         browser.close()
     return result
 

@@ -31,6 +31,14 @@ def slider(results: Results) -> str:
         ["key to redrawn frame, 95th percentile", f"{number(found['p95_ms'], 0)} ms"],
         ["the page's own work per step", f"{number(found['main_thread_ms_per_step'], 0)} ms"],
     ]
+    more = {
+        "drag_redraws_per_s": ("redraws a second while dragging", ""),
+        "panel_p95_ms": ("choosing a mix to its whole panel, 95th percentile", " ms"),
+        "server_own_p95_ms": ("the server's own work per release, 95th percentile", " ms"),
+    }
+    rows += [[title, f"{number(found[key], 0)}{unit}"] for key, (title, unit) in more.items() if key in found]
+    if "points" in found and "tasks" in found:
+        rows.insert(0, ["mixes and tasks on the map", f"{found['points']} and {found['tasks']}"])
     if "raw" in found:
         rows.insert(0, ["steps measured", str(len(found["raw"]))])
     return table(["moving a slider", ""], rows) + "\n" + taken(found, "explorer_latency")
