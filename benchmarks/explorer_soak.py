@@ -63,9 +63,11 @@ def main() -> None:
                 "start_to_map_seconds": time.perf_counter() - begun,
                 "cold_visit_seconds": first[1],
             }
+            result |= interactions(first[0], server, chosen.turns)
+            print(result, flush=True)
             again = [visit(browser, address, 0, elsewhere, close=True)[1] for _ in range(8)]
             result["warm_visit_p95_seconds"] = quantile(again, 0.95)
-            result |= interactions(first[0], server, chosen.turns)
+            print(result, flush=True)
             result |= tabs(browser, address, chosen.tabs, elsewhere)
             result |= visits(browser, address, server, chosen.visits, elsewhere)
             result["requests_to_other_hosts"] = len(elsewhere)
@@ -79,11 +81,12 @@ def visit(browser: Browser, address: str, number: int, elsewhere: list[str], clo
     """A fresh visit to a study's map; the seconds until it shows scores."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
+    page.set_default_timeout(120_000)
     local = (address, address.replace("http", "ws"), "blob:", "data:")
     page.on("request", lambda asked: None if asked.url.startswith(local) else elsewhere.append(asked.url))
     begun = time.perf_counter()
     page.goto(f"{address}/explore?study=study{number}")
-    page.locator(".mx .task .value").first.wait_for(timeout=120_000)
+    page.locator(".mx .task .value").first.wait_for()
     gone = time.perf_counter() - begun
     if close:
         context.close()
@@ -93,7 +96,7 @@ def visit(browser: Browser, address: str, number: int, elsewhere: list[str], clo
 def interactions(page: Page, server: psutil.Process, turns: int) -> dict[str, Any]:
     """Memory of the page and of the server before and after."""
     session = page.context.new_cdp_session(page)
-    page.locator(".mx .tile").first.wait_for(state="attached", timeout=60_000)
+    page.locator(".mx .tile").first.wait_for(state="attached")
 
     def sizes() -> dict[str, float]:
         session.send("HeapProfiler.collectGarbage")
@@ -118,7 +121,7 @@ def tabs(browser: Browser, address: str, count: int, elsewhere: list[str]) -> di
     """All tabs open; a step in each in turn, timed from the event to the drawn frame, and until Python has answered."""
     pages = [visit(browser, address, number, elsewhere)[0] for number in range(count)]
     for page in pages:
-        page.locator(".mx .tile").first.wait_for(state="attached", timeout=120_000)
+        page.locator(".mx .tile").first.wait_for(state="attached")
     times, answers = [], []
     for turn in range(6):
         for page in pages:
@@ -127,7 +130,7 @@ def tabs(browser: Browser, address: str, count: int, elsewhere: list[str]) -> di
             was = page.evaluate("location.search")
             begun = time.perf_counter()
             page.locator(".mx .chip").nth(1 + turn % 4).click()
-            page.wait_for_function("(was) => location.search !== was", arg=was, timeout=30_000, polling=20)
+            page.wait_for_function("(was) => location.search !== was", arg=was, polling=20)
             answers.append(1000 * (time.perf_counter() - begun))
     for page in pages:
         page.context.close()
