@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import save_file
+from typer.main import get_group as command_of
 from typer.testing import CliRunner
 
 from benchmarks.tables.__main__ import main as tables
@@ -103,6 +104,10 @@ def check_by_reading(words: list[str]) -> None:
     if words[0] == "make" and len(words) > 1:
         makefile = (ROOT / "Makefile").read_text()
         assert re.search(rf"^{words[1]}:", makefile, flags=re.MULTILINE), words
+    if words[:3] == ["python", "-m", "study"]:
+        offered = command_of(study_app).commands[words[3]].params
+        options = {option for parameter in offered for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, words
     if words[:2] == ["python", "-m"] and words[2].startswith("benchmarks."):
         path = ROOT / (words[2].replace(".", "/") + ".py")
         source = path.read_text(encoding="utf-8")

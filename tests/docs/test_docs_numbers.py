@@ -14,7 +14,11 @@ SOURCED = re.compile(r"<!-- source: [^\n]+ -->\n(?:\|[^\n]*\n)+")
 TABLE = re.compile(r"(?:^\|[^\n]*\n)+", re.MULTILINE)
 CODE = re.compile(r"`[^`]*`|\]\([^)]*\)|arXiv \d+\.\d+")
 MEASURED = re.compile(r"\d\.\d|\d\s?(?:%|×|ms\b|s\b|GB\b|MB\b|points?\b)")
-WHOLE_PAGES = {"methods.md": "python -m merging --list --markdown", "front_quality.md": "benchmarks.front_quality"}
+WHOLE_PAGES = {
+    "methods.md": "python -m merging --list --markdown",
+    "front_quality.md": "benchmarks.front_quality",
+    "licences.md": "make licences",
+}
 
 
 def test_tables_are_what_the_results_say() -> None:
