@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from ui import copy, copy_history
+from ui import copy, copy_guide
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
 ROOT = Path(__file__).resolve().parents[2]
 PHONE = (390, 844, "light")
-DARK = (1280, 900, "dark")
+COUNT_CLICKS = "window.clicks = 0; addEventListener('click', (e) => { if (e.isTrusted) window.clicks += 1; }, true);"
 
 
 def values(page: Page) -> list[str]:
@@ -50,8 +50,10 @@ def open_map(page: Page, server: str) -> None:
 
 @pytest.mark.timeout(600)
 def test_from_the_demo_to_a_downloaded_model(page: Page, server: str, studies: Path, tmp_path: Path) -> None:
+    page.add_init_script(COUNT_CLICKS)
     page.goto(server)
     page.get_by_role("button", name=copy.DEMO_BUTTON, exact=True).click()
+    expect(page.get_by_text(copy_guide.STEPS[0][1])).to_be_visible()
     expect(page.get_by_role("heading", name=copy.RUN_TITLE)).to_be_visible()
     assert "study=demo" in page.url
     page.get_by_text(copy.MAP_DONE).wait_for(timeout=150_000)
@@ -68,6 +70,7 @@ def test_from_the_demo_to_a_downloaded_model(page: Page, server: str, studies: P
     page.get_by_role("button", name=copy.EXPORT_BUTTON).click()
     page.get_by_text(copy.LOAD_TITLE).wait_for(timeout=120_000)
     shown = final_scores(page)
+    assert page.evaluate("window.clicks") <= 9, "one click more is the download"
     page.get_by_text(copy.OTHER_FILES).click()
     for link in page.get_by_role("link", name=re.compile("^Download ")).all():
         name = re.fullmatch(r"Download (\S+) \(.*\)", link.inner_text())
@@ -123,25 +126,6 @@ def measured_from(folder: Path, study: Path) -> dict[str, float]:
     )
     assert done.returncode == 0, done.stderr
     return {task: round(value, 3) for task, value in json.loads(done.stdout).items()}
-
-
-@pytest.mark.parametrize("page", [PHONE, DARK], indirect=True)
-def test_every_page_fits_the_screen(page: Page, server: str) -> None:
-    for path, mark in (
-        ("/", copy.TITLE),
-        ("/experts?study=demo", copy.EXPERTS_TITLE),
-        ("/setup?study=demo", copy.SETUP_TITLE),
-        ("/run?study=demo", copy.RUN_TITLE),
-        ("/explore?study=demo", copy.EXPLORE_TITLE),
-        ("/export?study=demo&pick=0.5~0.5~0.5", copy.EXPORT_TITLE),
-        ("/history", copy_history.TITLE),
-    ):
-        page.goto(server + path)
-        expect(page.get_by_role("heading", name=mark, exact=True)).to_be_visible()
-        if "explore" in path:
-            page.locator(".mx .task .value").first.wait_for()
-        page.wait_for_timeout(500)
-        no_sideways_scrolling(page)
 
 
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
@@ -210,16 +194,3 @@ def test_keyboard_alone(page: Page, server: str) -> None:
     page.get_by_role("slider", name="Minimum for Flags").focus()
     page.keyboard.press("l")
     expect(page.locator(".mx .lock").nth(2)).to_have_attribute("aria-pressed", "true")
-
-
-def test_no_serious_accessibility_findings(page: Page, server: str) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
-    for path in ("/", "/run?study=demo", "/explore?study=demo", "/export?study=demo&pick=0.5~0.5~0.5"):
-        page.goto(server + path)
-        page.get_by_role("heading", level=1).first.wait_for()
-        if "explore" in path:
-            page.locator(".mx .task .value").first.wait_for()
-        page.wait_for_timeout(700)
-        found = [one for one in Axe().run(page).response["violations"] if one["impact"] == "critical"]
-        assert not found, [(one["id"], one["nodes"][0]["html"][:200]) for one in found]

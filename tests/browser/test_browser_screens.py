@@ -1,0 +1,74 @@
+"""Every screen in every state opens without an error, fits, and has no serious finding of axe-core."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from benchmarks.screens import SCREENS, prepared
+from tests.browser.test_browser_explore import findings
+from tests.browser.test_browser_walk import no_sideways_scrolling
+from ui import copy, copy_history, copy_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(290)]
+PHONE_DARK = (360, 780, "dark")
+WRONG = "[data-testid=stException], [data-testid=stAlertContentError]"
+MEANT = {"run-failed", "run-memory", "run-damaged"}  # their error box is what they show
+HERE = [screen for screen in SCREENS if screen.name != "explore"]  # the map has tests of its own
+
+
+@pytest.fixture(scope="module")
+def states(studies: Path, measured_demo: Path) -> Iterator[None]:
+    with prepared(studies, measured_demo):
+        yield
+
+
+@pytest.mark.parametrize("page", [(1280, 900, "light"), PHONE_DARK], indirect=True)
+@pytest.mark.usefixtures("states")
+def test_every_screen_is_sound(page: Page, server: str) -> None:
+    found: dict[str, object] = {}
+    for screen in HERE:
+        page.goto(server + screen.path)
+        page.get_by_text(screen.mark).first.wait_for()
+        page.wait_for_timeout(300)
+        no_sideways_scrolling(page)
+        boxes = page.locator(WRONG).all_inner_texts()
+        if boxes and screen.name not in MEANT:
+            found[f"{screen.name} error"] = boxes
+        if serious := findings(page):
+            found[screen.name] = serious
+    page.goto(server)
+    assert not found, found
+
+
+@pytest.mark.usefixtures("states")
+def test_pause_log_and_table_by_real_clicks(page: Page, server: str, tmp_path: Path) -> None:
+    page.goto(f"{server}/run?study=paused")
+    page.get_by_role("button", name=copy_run.GO_ON).click()
+    expect(page.get_by_role("button", name=copy_run.GO_ON)).to_have_count(0)
+    page.goto(f"{server}/run?study=cancelled")
+    with page.expect_download() as table:
+        page.get_by_role("button", name=copy_run.TABLE_CSV).click()
+    assert len(Path(table.value.path()).read_text().splitlines()) == 13
+    page.get_by_text(copy_run.LOG, exact=True).click()
+    with page.expect_download() as log:
+        page.get_by_role("button", name=copy_run.LOG_DOWNLOAD).click()
+    assert "preparing samples" in Path(log.value.path()).read_text()
+
+
+@pytest.mark.usefixtures("states")
+def test_a_study_goes_out_as_a_zip_and_comes_in_again(page: Page, server: str, studies: Path, tmp_path: Path) -> None:
+    page.goto(f"{server}/history")
+    page.get_by_label(copy_history.FIND).fill("cancelled")
+    page.get_by_label(copy_history.FIND).press("Enter")
+    expect(page.get_by_role("button", name=copy.OPEN, exact=True)).to_have_count(1)
+    page.get_by_role("button", name=copy_history.MORE).click()
+    with page.expect_download() as zipped:
+        page.get_by_role("link", name=copy_history.DOWNLOAD).click()
+    zipped.value.save_as(tmp_path / "taken.zip")
+    page.keyboard.press("Escape")
+    page.locator("input[type=file]").set_input_files(tmp_path / "taken.zip")
+    expect(page.get_by_text(re.compile("is here now"))).to_be_visible()
+    assert (studies / "taken" / "study.yaml").is_file()
