@@ -5,7 +5,7 @@
 Two, three and four experts of the demo at 5 (N + 1) trials of 400 samples a task; eight tasks of 400 made-up samples at
 60 trials. ``named`` fits the logit surrogate, ``chosen`` all of them and picks one, as the product does unless told.
 Medians of wall time in this process; load is what others did on the machine meanwhile, processor time what it cost
-without them (it adds up both cores).
+without them (it adds up both cores, so an idle machine needs no longer). Promises are judged by processor time.
 """
 
 from __future__ import annotations
@@ -113,11 +113,15 @@ def timed(d: int, seen: Observations, repeats: int) -> dict[str, Any]:
             raw.setdefault(f"{name} fit and front", []).append(done - begun)
             raw.setdefault(f"{name} fit and front, processor time", []).append(time.process_time() - spent)
             for _ in range(10):
-                begun = time.perf_counter()
+                spent, begun = time.process_time(), time.perf_counter()
                 fitted.predict(point)
                 raw.setdefault("one point", []).append(time.perf_counter() - begun)
+                raw.setdefault("one point, processor time", []).append(time.process_time() - spent)
     medians = {key: statistics.median(values) for key, values in raw.items()}
-    kept = {"front": medians["chosen fit and front"] < PROMISED[d], "point": medians["one point"] < ONE_POINT}
+    kept = {
+        "front": medians["chosen fit and front, processor time"] < PROMISED[d],
+        "point": medians["one point, processor time"] < ONE_POINT,
+    }
     samples = [len(t) for t in seen.targets if t is not None]
     facts = {"experts": d, "trials": seen.n, "samples": samples, "kept": kept, "load": os.getloadavg()[0]}
     return {**facts, "medians": medians, "fastest": {key: min(values) for key, values in raw.items()}, "raw": raw}
