@@ -14,6 +14,7 @@ from merging.errors import MergingError
 from merging.finite import all_finite
 from merging.lora import adapter_file, is_adapter, read_adapter_config
 from merging.tensors import Tensors, open_tensors
+from merging.threads import one_thread
 from merging.writing import CODES, Slot, raw, write
 
 __all__ = ["Checkpoint", "Slot", "Tensors", "open_tensors", "reference", "write"]
@@ -48,7 +49,8 @@ def reference(name: str, path: Path, progress: Callable[[int, int], None] | None
     adapter = is_adapter(path)
     if adapter:  # the same factors with another alpha are another expert
         digest.update(f"{read_adapter_config(path)!r}\0".encode())
-    with open_tensors(adapter_file(path) if adapter else path) as tensors:
+    # hashing is what takes time: more threads for the look at the values would only wait for it
+    with one_thread(), open_tensors(adapter_file(path) if adapter else path) as tensors:
         keys = tensors.keys()
         if not keys:
             raise MergingError(f"The checkpoint '{path}' holds no tensors.")
