@@ -69,7 +69,7 @@ def _number(cell: str, path: Path, line: int, name: str) -> float:
     try:
         return float(cell)
     except ValueError as error:
-        raise StudyError(f"{path}, line {line}, column '{name}': {cell!r} is not a number.") from error
+        raise StudyError(f"{path}, line {line}, column '{name[:80]}': {cell[:80]!r} is not a number.") from error
 
 
 def choose(
