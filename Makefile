@@ -5,7 +5,7 @@ JOBS ?= 2
 BIN := .venv/bin
 SOURCES := merging evaluation surrogate study ui demo benchmarks examples tests app.py
 
-.PHONY: app test check lint types imports fix browser screenshots clean demo faults fuzz docs bench
+.PHONY: app test check lint types imports fix browser screenshots clean demo faults fuzz load audit licences oldest docs bench
 
 app: .venv/app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -77,6 +77,26 @@ fuzz: .venv/dev
 # Every screen in every state, desk and phone, light and dark, into screenshots/.
 screenshots: .venv/dev browser
 	$(BIN)/python -m benchmarks.screenshots
+
+# Twenty visitors for five minutes while a study runs; writes benchmarks/results/load.json.
+load: .venv/dev
+	$(BIN)/python -m benchmarks.load
+
+# Known vulnerabilities of what is installed (asks the advisory database: needs the network).
+audit: .venv/dev
+	$(PYTHON) -m venv .venv/audit && .venv/audit/bin/python -m pip install --quiet pip-audit
+	.venv/audit/bin/pip-audit --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
+# docs/licences.md from what is installed.
+licences: .venv/dev
+	$(BIN)/python .ci/licences.py > docs/licences.md
+
+# The oldest versions that requirements.txt allows, in an environment of their own, and the tests that lean on them.
+oldest: .venv/made
+	$(PYTHON) -m venv .venv/oldest
+	.venv/oldest/bin/python -m pip install --quiet uv
+	.venv/oldest/bin/uv pip install --quiet --python .venv/oldest/bin/python --resolution lowest-direct -r requirements-dev.txt
+	.venv/oldest/bin/python -m pytest tests/merging tests/evaluation tests/surrogate tests/study tests/ui
 
 clean:
 	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

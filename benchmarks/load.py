@@ -119,7 +119,8 @@ async def _drawn(line: ClientConnection) -> str | None:
         kind = message.WhichOneof("type")
         if kind == "delta" and message.delta.WhichOneof("type") == "new_element":
             problem = problem or _error(message.delta.new_element)
-        if kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY:
+        # A page that draws itself again ends its first run early; what the visitor waits for is the last one's end.
+        if kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
             return problem
 
 
