@@ -56,7 +56,7 @@ def test_from_the_demo_to_a_downloaded_model(page: Page, server: str, studies: P
     expect(page.get_by_text(copy_guide.STEPS[0][1])).to_be_visible()
     expect(page.get_by_role("heading", name=copy.RUN_TITLE)).to_be_visible()
     assert "study=demo" in page.url
-    page.get_by_text(copy.MAP_DONE).wait_for(timeout=150_000)
+    page.get_by_text(copy.MAP_DONE).wait_for(timeout=300_000)
     # While the finished page replaces the running one, the button of each is there for a moment.
     expect(page.get_by_role("button", name=copy.EXPLORE_BUTTON)).to_have_count(1, timeout=30_000)
     page.get_by_role("button", name=copy.EXPLORE_BUTTON).click()
