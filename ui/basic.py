@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from study.study import Study
-from ui import copy, figures, state, words
+from ui import copy, figures, parts, state, words
 
 Json = dict[str, Any]
 ROWS = 50
@@ -23,7 +23,7 @@ def basic(study: Study, revision: str, method: str, failure: str | None) -> Json
     rows = [*found["predicted"], *found["measured"]]
     least = minimums(tasks, rows)
     kept = [row for row in rows if all(_up(row, t) >= least[t["name"]] for t in tasks)]
-    st.caption(copy.BASIC_LEFT.format(alive=len(kept), n=len(rows)))
+    parts.small(copy.BASIC_LEFT.format(alive=len(kept), n=len(rows)))
     if not kept:
         st.warning(copy.EXPLORER["none"].split(".")[0] + ".")
         kept = rows

@@ -28,7 +28,7 @@ def details(study: Study, payload: Json, revision: str, method: str) -> None:
     text = recipe_text(study, study.method(method), picked)
     st.code(text, language="yaml", height=240)
     st.download_button(copy.RECIPE_SAVE, text, "recipe.yaml", "application/yaml", on_click="ignore", key="recipe")
-    st.caption(copy.RECIPE_NOTE)
+    parts.small(copy.RECIPE_NOTE)
     st.markdown(f"**{copy.COMMANDS_TITLE}**")
     choice = state.recall("choice") or {}
     levels = choice.get("min") or []
@@ -44,7 +44,7 @@ def choose_surrogate(study: Study, revision: str, method: str) -> str | None:
     """Which surrogate the map is drawn from; None = the one that was least off."""
     names = {one["name"]: one["title"] for one in state.surrogates_of(study, revision, method)}
     if not names:
-        st.caption(copy.TRUST_NONE)
+        parts.small(copy.TRUST_NONE)
         return None
     kept = state.recall("surrogate")
     options = [None, *names]
@@ -69,7 +69,7 @@ def how_far_off(study: Study, revision: str, method: str, name: str | None) -> N
     if not pairs:
         return
     st.markdown(f"**{copy.OFF_TITLE}**")
-    st.caption(copy.OFF_NOTE.format(name=found["surrogate"]["name"]))
+    parts.small(copy.OFF_NOTE.format(name=found["surrogate"]["name"]))
     titles = {task["title"]: task for task in found["tasks"]}
     shown = st.segmented_control(copy.OFF_TASK, list(titles), default=next(iter(titles)), key="off-task", required=True)
     task = titles[str(shown)]

@@ -150,6 +150,11 @@ def missed(tasks: list[Json], predicted: Json | None, checked: Json | None) -> l
     return found
 
 
+def small(text: str) -> None:
+    """Small print in the full colour of text: Streamlit's own captions are too pale to read (WCAG AA)."""
+    st.markdown(f":small[{text}]")
+
+
 def plain(text: str) -> str:
     """A name as text, whatever characters of Markdown it holds."""
     return re.sub(r"([\\`*_{}\[\]<>#$~|:!])", r"\\\1", " ".join(text.split()))

@@ -208,7 +208,7 @@ def watch(key: str, revision: str) -> None:
     fresh = _new_results(study, revision)
     if fresh:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(copy.NEW_RESULTS.format(n=fresh))
+            parts.small(copy.NEW_RESULTS.format(n=fresh))
             if st.button(copy.UPDATE_MAP, key="update"):
                 state.remember("map_revision", None)
                 state.forget("refined")
@@ -225,10 +225,10 @@ def trust(study: Study, method: str, payload: dict[str, Any], revision: str) -> 
     """How far the predictions can be believed, with this study's own error."""
     found = state.front_of(study, revision, method=method)
     for title in payload["noisy"]:
-        st.caption(copy.NOISY.format(task=title))
+        parts.small(copy.NOISY.format(task=title))
     model = found["surrogate"]
     if not found["predicted"]:
-        st.caption(copy.TRUST_NONE)
+        parts.small(copy.TRUST_NONE)
         return
     with st.expander(copy.TRUST):
         missed = [
@@ -236,7 +236,7 @@ def trust(study: Study, method: str, payload: dict[str, Any], revision: str) -> 
             for t in found["tasks"]
         ]
         st.markdown(copy.TRUST_WORDS.format(list=words.listed(missed)))
-        st.caption(f"{copy.DETAILS}: {model['name']}, {model.get('trials', found['evaluations'])} trials")
+        parts.small(f"{copy.DETAILS}: {model['name']}, {model.get('trials', found['evaluations'])} trials")
 
 
 if state.enter("explore"):
