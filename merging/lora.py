@@ -290,7 +290,7 @@ def _number(data: Mapping[str, Any], key: str, path: Path) -> float:
     value = data.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e30:
         raise MergingError(
-            f"The adapter '{path}' has {key} = {str(value)[:40]} in its {CONFIG}.",
+            f"The adapter '{path}' has {key} = {repr(value)[:40]} in its {CONFIG}.",
             "It must be a number from 0 to 1e30.",
         )
     return float(value)

@@ -38,6 +38,7 @@ def as_json(*words: str) -> dict[str, Any]:
     return value
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Under pytest-xdist a file stays in one process, for its fixtures, and so do all browser tests, for their
     server."""

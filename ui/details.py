@@ -26,7 +26,7 @@ def details(study: Study, payload: Json, revision: str, method: str) -> None:
         return
     st.markdown(f"**{copy.RECIPE_TITLE}**")
     text = recipe_text(study, study.method(method), picked)
-    st.code(text, language="yaml", height=240)
+    st.code(text, language="yaml", wrap_lines=True)  # nothing to scroll that a keyboard could not
     st.download_button(copy.RECIPE_SAVE, text, "recipe.yaml", "application/yaml", on_click="ignore", key="recipe")
     parts.small(copy.RECIPE_NOTE)
     st.markdown(f"**{copy.COMMANDS_TITLE}**")
@@ -37,7 +37,7 @@ def details(study: Study, payload: Json, revision: str, method: str) -> None:
         for task, level in zip(payload["tasks"], levels, strict=False)
         if level is not None
     }
-    st.code("\n".join(command_lines(study, study.method(method), picked, want, name)), language="bash")
+    st.code("\n".join(command_lines(study, study.method(method), picked, want, name)), language="bash", wrap_lines=True)
 
 
 def choose_surrogate(study: Study, revision: str, method: str) -> str | None:

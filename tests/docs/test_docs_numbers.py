@@ -18,6 +18,7 @@ WHOLE_PAGES = {
     "methods.md": "python -m merging --list --markdown",
     "front_quality.md": "benchmarks.front_quality",
     "licences.md": "make licences",
+    "learning.md": "python -m benchmarks.learning_order --table docs/learning.md",
 }
 
 

@@ -43,7 +43,7 @@ class Attack:
 def test_a_pickle_never_runs(tmp_path: Path, ending: str, zipped: bool) -> None:
     path = tmp_path / f"model.{ending}"
     torch.save({"w": torch.ones(2), "x": Attack(tmp_path / "ran")}, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(MergingError, match="would run code.*Convert it where it was made: safetensors.torch.save_file"):
+    with pytest.raises(MergingError, match="would run code.*Convert it without running it: python -m study convert"):
         reference("x", path)
     path.write_bytes(pickle.dumps(Attack(tmp_path / "ran")))
     with pytest.raises(MergingError):

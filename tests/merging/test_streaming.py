@@ -98,7 +98,7 @@ def stopped(folder: Path, out: Path, how: signal.Signals) -> tuple[int, str]:
 
 @pytest.mark.parametrize(("name", "how"), [("out", signal.SIGINT), ("out.safetensors", signal.SIGKILL)])
 def test_an_interrupted_merge_leaves_nothing_under_its_name(name: str, how: signal.Signals, tmp_path: Path) -> None:
-    folder = family(tmp_path / "in", 2, 8)
+    folder = family(tmp_path / "in", 2, 24)
     recipe(folder, 2, "ties")
     (tmp_path / "to").mkdir()
     code, said = stopped(folder, tmp_path / "to" / name, how)
