@@ -65,7 +65,7 @@ def test_from_the_demo_to_a_downloaded_model(page: Page, server: str, studies: P
     page.locator(".mx").get_by_role("button", name="Check this mix").click()
     expect(page.locator(".mx .status")).to_have_text("checked", timeout=90_000)
     page.locator(".mx").get_by_role("button", name="Use this mix").click()
-    expect(page.get_by_text(copy.IS_CHECKED)).to_be_visible()
+    expect(page.get_by_text(copy.IS_CHECKED)).to_be_visible(timeout=60_000)
     expect(page.get_by_role("columnheader", name=copy.COLUMNS["predicted"])).to_be_visible()
     page.get_by_role("button", name=copy.EXPORT_BUTTON).click()
     page.get_by_text(copy.LOAD_TITLE).wait_for(timeout=120_000)

@@ -136,7 +136,8 @@ def the_map(key: str, revision: str, method: str) -> None:
         st.rerun()
     if result.use:
         state.keep_choice({k: v for k, v in result.use.items() if k != "stamp"}, payload)
-        parts.go("export")
+        state.remember("leaving", True)
+        st.rerun()  # a fragment that leaves the page itself would leave the next one blank
     details(study, payload, revision, method)
 
 
@@ -165,7 +166,8 @@ def plain_charts(study: Study, payload: dict[str, Any], revision: str, method: s
             ask_for_check(study, method, pick)
             st.rerun()
         if st.button(copy.EXPLORER["use"], key="basic-use"):
-            parts.go("export")
+            state.remember("leaving", True)
+            st.rerun()
         if failure and st.button(copy.FAST_AGAIN, key="basic-back"):
             state.forget("failure")
             state.forget("browser_has")
@@ -244,6 +246,8 @@ if state.enter("explore"):
     state.forget("answered")
     state.forget("refined")
 current = parts.need_study()
+if state.forget("leaving"):
+    parts.go("export")
 if len(current.done()) < parts.map_needs(current) or not methods_measured(current):
     wait_for_map(current)
 st.title(copy.EXPLORE_TITLE)
