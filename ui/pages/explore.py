@@ -120,14 +120,14 @@ def the_map(key: str, revision: str, method: str) -> None:
         log.warning("the fast map of %s did not start in a browser: %s", key, result.failure)
         state.remember("failure", result.failure)
         st.rerun(scope="fragment")
+    again = False
     if result.choice:
         before = state.recall("choice") or {}
         state.keep_choice(result.choice, payload)
         arrived = state.recall("browser_has") != result.choice.get("have")
         state.remember("browser_has", result.choice.get("have"))
         asks = result.choice.get("kind") == "pending" and result.choice.get("pick") != before.get("pick")
-        if asks or (arrived and not str(result.choice.get("have")).endswith("+")):
-            st.rerun(scope="fragment")
+        again = asks or (arrived and not str(result.choice.get("have")).endswith("+"))
     if result.turn:
         state.remember("turn", result.turn)
         st.rerun()
@@ -138,6 +138,8 @@ def the_map(key: str, revision: str, method: str) -> None:
         state.keep_choice({k: v for k, v in result.use.items() if k != "stamp"}, payload)
         state.remember("leaving", True)
         st.rerun()  # a fragment that leaves the page itself would leave the next one blank
+    if again:  # last: drawing anew forgets a button that came in the same message
+        st.rerun(scope="fragment")
     details(study, payload, revision, method)
 
 
