@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,15 @@ def as_json(*words: str) -> dict[str, Any]:
     return value
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # before pytest-xdist, which is called first of all others, reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Under pytest-xdist a file stays in one process, for its fixtures, and so do all browser tests, for their
     server."""
     for item in items:
         if not item.get_closest_marker("xdist_group"):
             name = "browser" if ROOT / "tests" / "browser" in item.path.parents else str(item.path)
             item.add_marker(pytest.mark.xdist_group(name))
+    return (yield)
 
 
 @pytest.fixture(scope="session")
