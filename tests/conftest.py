@@ -5,12 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
+from xdist.scheduler import LoadFileScheduling
 
 # Before anything loads torch: waiting threads must not spin, the machine may be shared.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -38,15 +39,16 @@ def as_json(*words: str) -> dict[str, Any]:
     return value
 
 
-@pytest.hookimpl(wrapper=True)  # before pytest-xdist, which is called first of all others, reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Under pytest-xdist a file stays in one process, for its fixtures, and so do all browser tests, for their
-    server."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            name = "browser" if ROOT / "tests" / "browser" in item.path.parents else str(item.path)
-            item.add_marker(pytest.mark.xdist_group(name))
-    return (yield)
+class ByFile(LoadFileScheduling):
+    """A file stays in one test process, for its fixtures, and so do all browser tests, for their server."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "browser" if nodeid.startswith("tests/browser/") else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """How pytest-xdist deals tests out (its own groups have no effect under pytest 9.2)."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
