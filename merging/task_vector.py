@@ -58,7 +58,7 @@ class Layout:
 
 class TaskVectors:
     """T experts against a base: `layout`, `names` (experts), `others` (int and bool tensors), `notes`, and `own_heads`,
-    the experts with a head that is not merged.
+    the experts with a head that is not merged and the names of its tensors.
 
     Tensors are read one at a time; nothing the size of a model is held. Close it, or use a with block.
     """
@@ -74,11 +74,11 @@ class TaskVectors:
         self.layout = _layout(self._base)
         self.others = tuple(key for key in self._base.keys() if not _floating(self._base, key))
         self.notes = _notes(base, experts)
-        self.own_heads = tuple(
-            expert.name
+        self.own_heads = {
+            expert.name: one.aside
             for expert, one in zip(experts, opened[1:], strict=True)
             if isinstance(one, Headless) and one.aside
-        )
+        }
 
     def base_tensor(self, name: str, rows: Rows = ...) -> Tensor:
         """Return one floating-point tensor of the base, or some rows of it, float32."""

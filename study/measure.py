@@ -111,6 +111,7 @@ class Measurer:
         tokenizer = study.path(settings.base.tokenizer) if settings.base.tokenizer else None
         bare = bool(self.vectors.own_heads)
         self.model = open_model(model_name(study), tokenizer, self.device, bare=bare)
+        _refuse_unread_heads(study, self.vectors.own_heads, self.model.headless)
         self.buffer = self.vectors.base().to(self.device)
         entries = [(entry.name, entry.shape, entry.offset) for entry in self.vectors.layout.entries]
         self.model.bind(entries, self.buffer, {name: self.vectors.other(name) for name in self.vectors.others})
@@ -233,3 +234,13 @@ def model_name(study: Study) -> str | Path:
     if not path.exists() and ("/" in name or ":" in name):
         refuse_hub()
     return path if path.exists() else name
+
+
+def _refuse_unread_heads(study: Study, own: Mapping[str, Sequence[str]], headless: bool) -> None:
+    """A classifier of an expert's own is read only by a bare encoder; any other model would leave it out in silence."""
+    if own and not headless and not all(task.head for task in study.settings.tasks):
+        expert, tensors = next(iter(own.items()))
+        raise StudyError(
+            f"Expert '{expert}' has tensors that the base lacks: {', '.join(tensors[:3])}. The model has its heads.",
+            "Remove them from the file, or choose experts fine-tuned from the same base.",
+        )

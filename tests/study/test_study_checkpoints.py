@@ -28,7 +28,7 @@ def _poison(tensors: dict[str, torch.Tensor]) -> None:
 
 
 def _add(tensors: dict[str, torch.Tensor]) -> None:
-    tensors["visual.extra"] = torch.zeros(3)
+    tensors["classifier.weight"] = torch.zeros(3)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def _add(tensors: dict[str, torch.Tensor]) -> None:
         (_drop, ["digits", "visual.proj"]),
         (_reshape, ["digits", "visual.proj", "(128, 64)", "(128, 128)"]),
         (_poison, ["digits", "visual.proj", "NaN"]),
-        (_add, ["digits", "visual.extra"]),
+        (_add, ["digits", "classifier.weight"]),
     ],
 )
 def test_an_expert_that_does_not_fit_is_named(fresh_demo: Path, change: Change, parts: list[str]) -> None:
