@@ -12,7 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults.faults import ALL, disk_full, may_mount, table
+from tests.faults.disks import disk_full, may_mount
+from tests.faults.faults import ALL, table
 from tests.faults.rig import Rig
 
 

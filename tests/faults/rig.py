@@ -270,3 +270,11 @@ def sha256(path: Path) -> str:
 def nobody_works(folder: Path) -> bool:
     """Whether the study's lock is free."""
     return not alive(folder)
+
+
+def resume(rig: Rig, folder: Path, watch: Watch) -> None:
+    """Run the study to its end and look at what became of it."""
+    last = rig.run(folder)
+    if last.code != 0:
+        watch.outcome.notes.append(f"{folder.name}: the resumed run ended with {last.code}: {last.said[-300:]}")
+    watch.end()

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.faults import faults
+from tests.faults import disks, workers
 from tests.faults.rig import Outcome, Rig, Watch
 
 FEW = (
-    (faults.kills, 3), (faults.quota, 1), (faults.reads_fail, 2), (faults.raises, 1), (faults.memory, 1),
-    (faults.hangs, 1), (faults.not_a_number, 1), (faults.second_worker, 1), (faults.older_version, 1),
-    (faults.corrupt, 4),
+    (workers.kills, 3), (disks.quota, 1), (disks.reads_fail, 2), (workers.raises, 1), (workers.memory, 1),
+    (workers.hangs, 1), (workers.not_a_number, 1), (workers.second_worker, 1), (disks.older_version, 1),
+    (disks.corrupt, 4),
 )  # fmt: skip
 Fault = Callable[[Rig, random.Random, int], Outcome]
 
@@ -27,10 +27,10 @@ def test_a_fault_loses_doubles_and_changes_nothing(rig: Rig, fault: Fault, times
 
 
 def test_a_full_disk_loses_doubles_and_changes_nothing(rig: Rig) -> None:
-    why_not = faults.may_mount()
+    why_not = disks.may_mount()
     if why_not:
         pytest.skip(f"no small disk can be mounted here: {why_not}")
-    outcome = faults.disk_full(rig, random.Random(11), 1)
+    outcome = disks.disk_full(rig, random.Random(11), 1)
     assert outcome.clean, f"{outcome}"
 
 

@@ -21,7 +21,7 @@ from study.study import open_study
 from study.trial import Measured
 from study.writing import replacing, sweep
 from tests.conftest import ROOT
-from tests.faults.faults import may_mount
+from tests.faults.disks import may_mount
 from tests.faults.rig import Rig, content
 
 KEPT = (".npz", ".npy", ".f32", ".json", ".yaml", ".safetensors", ".png")

@@ -14,10 +14,11 @@ from tests.conftest import ROOT
 
 FOLDERS = ("merging", "evaluation", "surrogate", "study", "ui", "demo", "benchmarks", "examples")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 SCRIPTS = sorted((ROOT / "ui").rglob("*.js"))
 
 
-@pytest.mark.parametrize("path", FILES + SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", FILES + TESTS + SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_are_short_and_named_for_one_thing(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
     assert not set(path.relative_to(ROOT).with_suffix("").parts) & {"utils", "helpers", "common", "misc", "core"}

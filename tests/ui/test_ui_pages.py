@@ -1,60 +1,19 @@
 """Every page in its empty, waiting, failed and finished state, without a browser."""
 
-import pickle
 import shutil
-import sqlite3
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from study import doctor
 from study.study import Study, open_study
-from tests.conftest import run_command
+from tests.conftest import ROOT
+from tests.ui.visiting import texts, visit
 from ui import copy
 from ui import copy_history as told
 from ui import copy_run as run_words
 from ui import copy_setup as setup_words
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    place = tmp_path / "studies"
-    place.mkdir()
-    monkeypatch.setenv("MERGESCAPE_HOME", str(place))
-    return place
-
-
-@pytest.fixture
-def measured(home: Path, measured_demo: Path) -> Study:
-    shutil.copytree(measured_demo, home / "demo")
-    return open_study(home / "demo")
-
-
-@pytest.fixture
-def untouched(home: Path) -> Study:
-    from study.demo import write_demo
-
-    return write_demo(home / "demo")
-
-
-def visit(page: str, study: str | None = None, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    if study:
-        app.query_params["study"] = study
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    return app.switch_page(f"ui/pages/{page}.py").run() if page != "home" else app
-
-
-def texts(app: AppTest) -> str:
-    parts: list[Any] = [*app.title, *app.markdown, *app.info, *app.error, *app.warning, *app.success, *app.caption]
-    return "\n".join(str(part.value) for part in parts).replace("\\", "")
 
 
 def test_home_is_empty_and_offers_two_doors(home: Path) -> None:
@@ -88,110 +47,9 @@ def test_a_damaged_study_says_line_and_cure(untouched: Study) -> None:
     assert "sede" in texts(visit("home"))
 
 
-def test_run_not_started(untouched: Study) -> None:
-    app = visit("run", "demo")
-    assert not app.exception
-    assert copy.RUN_NEW in texts(app) and copy.START in [button.label for button in app.button]
-
-
 def test_explore_and_export_before_anything_was_measured(untouched: Study) -> None:
     assert copy.EXPLORE_EMPTY in texts(visit("explore", "demo"))
     assert copy.EXPORT_NONE in texts(visit("export", "demo"))
-
-
-def test_run_failed_keeps_results_and_says_why(measured: Study) -> None:
-    measured.store.begin(1, "task_arithmetic", 30)
-    measured.store.say("failed", 0, 0, "The disk is full.")
-    app = visit("run", "demo")
-    assert not app.exception
-    assert copy.FAILED.format(error="The disk is full.") in texts(app)
-    assert copy.RESUME.format(done=12, total=30) in [button.label for button in app.button]
-
-
-@pytest.mark.parametrize("wrong", ["missing", "nan", "pickle", "method"])
-def test_the_browser_shows_the_very_line_of_the_command(untouched: Study, wrong: str) -> None:
-    from safetensors.torch import load_file, save_file
-
-    path = untouched.path(untouched.experts[0].weights)
-    tensors = load_file(path)
-    if wrong == "missing":
-        del tensors["visual.proj"]
-    if wrong == "nan":
-        tensors["visual.proj"][0, 0] = float("nan")
-    if wrong == "pickle":
-        path.write_bytes(pickle.dumps(print))
-    else:
-        save_file(tensors, path)
-    words = ["run", str(untouched.folder), "--trials", "1", *(["--method", "tie"] if wrong == "method" else [])]
-    refused = run_command(*words)
-    line = refused.stderr.strip().splitlines()[-1]
-    assert refused.returncode == 2
-    app = visit("run", "demo")
-    assert not app.exception
-    assert copy.FAILED.format(error=line) in texts(app)
-
-
-def test_a_study_that_cannot_be_measured_goes_back_to_the_first_step(home: Path, untouched: Study) -> None:
-    from study.study import create
-
-    base = untouched.settings.base.model_copy(update={"model": "ViT-B-32"})
-    own = create(home / "own", untouched.settings.model_copy(update={"name": "own", "base": base}))
-    own.store.begin(1, "task_arithmetic", 30)
-    own.store.say("failed", 0, 0, "Expert 'x' does not match base 'y'.")
-    app = visit("run", "own")
-    assert copy.FAILED.format(error="Expert 'x' does not match base 'y'.") in texts(app)
-    next(button for button in app.button if button.label == copy.CHANGE_DRAFT).click().run()
-    assert not app.exception and not own.folder.exists()
-
-
-def test_run_cancelled_can_go_on(measured: Study) -> None:
-    measured.store.begin(1, "task_arithmetic", 30)
-    measured.store.say("cancelled", 0, 0)
-    app = visit("run", "demo")
-    assert copy.PHASES["cancelled"] in texts(app)
-    assert copy.EXPLORE_BUTTON in [button.label for button in app.button]
-
-
-def test_run_interrupted_says_so_and_goes_on(measured: Study) -> None:
-    measured.store.begin(1, "task_arithmetic", 30)
-    measured.store.say("measuring", 12, 30)
-    app = visit("run", "demo")
-    assert not app.exception
-    assert run_words.INTERRUPTED.format(done=12) in texts(app)
-    assert copy.RESUME.format(done=12, total=30) in [button.label for button in app.button]
-
-
-def test_run_without_memory_offers_the_processor(measured: Study) -> None:
-    measured.store.begin(1, "task_arithmetic", 30)
-    measured.store.say("failed", 0, 0, "Memory ran out (CUDA out of memory).")
-    app = visit("run", "demo")
-    assert run_words.NO_MEMORY in texts(app)
-    assert run_words.ON_CPU in [button.label for button in app.button]
-
-
-def test_run_paused_and_stalled_have_their_buttons(measured: Study) -> None:
-    from study.worker import only_worker
-
-    measured.store.begin(1, "task_arithmetic", 30)
-    with only_worker(measured.folder):
-        measured.store.request_pause()
-        measured.store.say("paused", 12, 30)
-        app = visit("run", "demo")
-        assert not app.exception and run_words.PAUSED in texts(app)
-        app.button(key="go-on").click().run()
-        assert not measured.store.progress().pause
-        measured.store.say("measuring", 12, 30)
-        with sqlite3.connect(measured.folder / "trials.sqlite") as db:
-            db.execute("UPDATE worker SET heartbeat = heartbeat - 100")
-        app = visit("run", "demo")
-        assert "No sign of life" in texts(app) and app.button(key="restart").label == run_words.RESTART.format(n=13)
-
-
-def test_run_finished_shows_chart_table_and_the_way_on(measured: Study) -> None:
-    app = visit("run", "demo")
-    assert not app.exception
-    assert app.get("plotly_chart") and len(app.dataframe[0].value) >= 12
-    assert copy.EXPLORE_BUTTON in [button.label for button in app.button]
 
 
 def test_explore_hands_the_browser_one_message(measured: Study) -> None:
