@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,13 +34,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from benchmarks.peers.machine import machine
 from study.demo import write_demo
 from study.run import run
-from study.store import Store
-from study.study import Study, open_study
-from study.worker import ROOT, start, stop
+from study.study import Study
+from study.worker import ROOT, busy, start, stop
 
 RESULT = ROOT / "benchmarks" / "results" / "load.json"
 PAGES = ("explore", "explore", "explore", "run", "export", "history", "home")
 TRIALS = 12
+AT_ONCE = 60  # trials of each study that is measured meanwhile
 PATIENCE = 60.0  # seconds after which a page counts as an error
 
 
@@ -152,27 +152,60 @@ async def crowd(
     return tally
 
 
-def prepare(home: Path, measured: Path | None = None) -> tuple[str, Study]:
-    """A measured study to explore, and one that a worker measures meanwhile."""
+def prepare(home: Path, measured: Path | None = None) -> str:
+    """The name of a measured study to explore."""
     if measured is None:
         run(write_demo(home / "seen"), TRIALS)
     else:
         shutil.copytree(measured, home / "seen")
-    return "seen", write_demo(home / "busy", ("digits", "flags"))
+    return "seen"
+
+
+class Working:
+    """Some worker measures all the time: a study that is finished is followed by a fresh one beside it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.studies: list[Study] = []
+        self.follow()
+
+    def follow(self) -> None:
+        """Start the next study if the last one is no longer measured."""
+        if not busy():  # the process, not the lock: that is taken only once everything is loaded
+            study = write_demo(self.home / f"busy{len(self.studies)}", ("digits", "flags", "signs"))
+            start(study.folder, trials=AT_ONCE)
+            self.studies.append(study)
+
+    async def until(self, end: float) -> None:
+        """Keep somebody at work until then."""
+        while time.monotonic() < end:
+            await asyncio.sleep(2.0)
+            self.follow()
+
+    def finish(self) -> int:
+        """Stop the last worker; how many trials all of them measured."""
+        self.studies[-1].store.request_cancel()
+        stop(self.studies[-1].folder)
+        return sum(len(study.done()) for study in self.studies)
+
+
+async def _beside(working: Working, visits: Coroutine[Any, Any, Tally], seconds: float) -> Tally:
+    tally, _ = await asyncio.gather(visits, working.until(time.monotonic() + seconds))
+    return tally
 
 
 def load(visitors: int, seconds: float, seed: int, measured: Path | None = None) -> dict[str, Any]:
     """The whole load; numbers for the result file."""
     with tempfile.TemporaryDirectory() as place:
         home = Path(place)
-        seen, busy = prepare(home, measured)
+        seen = prepare(home, measured)
         with serving(home) as (host, server):
-            start(busy.folder, trials=10_000)
-            tally = asyncio.run(crowd(host, server, [seen, busy.folder.name], visitors, seconds, seed))
-            store: Store = open_study(busy.folder).store
-            store.request_cancel()
-            stop(busy.folder)
-            done = len(open_study(busy.folder).done())
+            working = Working(home)
+            visits = crowd(host, server, [seen, "busy0"], visitors, seconds, seed)
+            try:
+                tally = asyncio.run(_beside(working, visits, seconds))
+            finally:
+                done = working.finish()
     times = sorted(one for each in tally.seconds.values() for one in each)
     return {
         "visitors": visitors,

@@ -28,7 +28,6 @@ def run() -> None:
     if not login.enter():
         return
     state.current_key()
-    warm.keep_ready()
     pages = [st.Page(path(name), title=copy.NAV[name], url_path=name, default=name == "home") for name in PAGES]
     pages += [st.Page(path(name), title=copy.NAV[name], url_path=name, visibility="hidden") for name in HIDDEN]
     page = st.navigation(pages, position="top")
@@ -40,6 +39,8 @@ def run() -> None:
         log.exception("page %s", page.title)
         st.error(copy.UNEXPECTED.format(error=str(error) or type(error).__name__))
         st.caption(copy.UNEXPECTED_HELP)
+    finally:
+        warm.page_drawn()
     state.keep_address()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import threading
 from collections.abc import AsyncIterator
@@ -12,17 +13,26 @@ from study import waiting, worker
 from ui.login import close_in
 
 MODULES = ("study.front", "study.predict", "ui.figures", "ui.payload", "pandas")
+FIRST_PAGE = 3.0  # seconds that the warming up waits for a first page, so as not to slow it down
 _begun = threading.Event()
+_drawn = threading.Event()
 
 
 @asynccontextmanager
 async def while_serving(app: Any) -> AsyncIterator[None]:
-    """The web application's life: at its start everything is warmed up in the background."""
+    """The web application's life: everything is warmed up in the background, once a first page is drawn."""
     close_in()
     _begun.set()
-    keep_ready()
     threading.Thread(target=_load, daemon=True).start()
     yield
+
+
+def page_drawn() -> None:
+    """A page stands: what the next click needs may be got ready now."""
+    if not _drawn.is_set():
+        _drawn.set()  # the thread that waits for it goes on to keep_ready
+    else:
+        keep_ready()
 
 
 def keep_ready() -> None:
@@ -32,5 +42,10 @@ def keep_ready() -> None:
 
 
 def _load() -> None:
+    _drawn.wait(FIRST_PAGE)
+    _drawn.set()
+    keep_ready()
     for name in MODULES:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # what was loaded stays for good: no later collection needs to look at it again

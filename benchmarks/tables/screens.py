@@ -1,4 +1,4 @@
-"""How long a person waits in the browser: `first_front.json`, `explorer_latency.json`."""
+"""How long a person waits in the browser, alone and among others: the JSON of the benchmarks with a browser."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from benchmarks.tables.results import Results, number, seconds, table, taken
 
 FIRST = "python -m benchmarks.first_front"
 SLIDER = "python -m benchmarks.explorer_latency"
+BUSY = "python -m benchmarks.explorer_latency --busy"
+LIVE = "python -m benchmarks.live_run"
+SOAK = "python -m benchmarks.explorer_soak"
+LOAD = "python -m benchmarks.load"
 
 
 def first_front(results: Results) -> str:
@@ -42,3 +46,64 @@ def slider(results: Results) -> str:
     if "raw" in found:
         rows.insert(0, ["steps measured", str(len(found["raw"]))])
     return table(["moving a slider", ""], rows) + "\n" + taken(found, "explorer_latency")
+
+
+def busy(results: Results) -> str:
+    """The same while a study is measured on the machine."""
+    found = results.of("explorer_latency_busy", BUSY)
+    rows = [
+        ["key to redrawn frame, 95th percentile", f"{number(found['p95_ms'], 0)} ms"],
+        ["redraws a second while dragging", number(found["drag_redraws_per_s"], 0)],
+        ["choosing a mix to its whole panel, 95th percentile", f"{number(found['panel_p95_ms'], 0)} ms"],
+    ]
+    return table(["while a study is measured", ""], rows) + "\n" + taken(found, "explorer_latency_busy")
+
+
+def live(results: Results) -> str:
+    """A run as a visitor lives it."""
+    found = results.of("live_run", LIVE)
+    progress, again, end = found["progress"], found["reload"], found["stop"]
+    killed, download = found["killed"], found["download"]
+    rows = [
+        ["click on the demo to the end of its run", seconds(progress["start_to_end"])],
+        ["a finished trial to its number on the page, at most", seconds(progress["late_most"])],
+        ["the page loaded again shows the progress", seconds(again["reload"])],
+        ["a second tab shows it", seconds(again["second_tab"])],
+        ["“Stop” to its acknowledgement", seconds(end["acknowledged"])],
+        ["trials finished after it", str(end["trials_after"])],
+        ["server killed: trials before, after, lost", f"{killed['before']}, {killed['after']}, {killed['lost']}"],
+        [f"download of {number(download['megabytes'], 0)} MB", f"{number(download['megabytes_per_second'], 0)} MB/s"],
+        ["the server's memory grows meanwhile by", f"{number(download['growth_mb'], 1)} MB"],
+    ]
+    return table(["during a run", ""], rows) + "\n" + taken(found, "live_run")
+
+
+def soak(results: Results) -> str:
+    """Many interactions, many tabs, many visits."""
+    found = results.of("explorer_soak", SOAK)
+    before, after = found["before"], found["after"]
+    rows = [
+        ["a warm visit to the map, 95th percentile", seconds(found["warm_visit_p95_seconds"])],
+        [f"the page's heap before and after {found['turns']} interactions",
+         f"{number(before['heap_mb'], 1)} and {number(after['heap_mb'], 1)} MB"],
+        [f"a step in one of {found['tabs']} tabs, 95th percentile", f"{number(found['tabs_step_p95_ms'], 0)} ms"],
+        ["a choice in one of them until the server has answered", f"{number(found['tabs_answer_p95_ms'], 0)} ms"],
+        [f"the server's memory before and after {found['visits']} visits",
+         f"{number(found['visits_before_mb'], 0)} and {number(found['visits_after_mb'], 0)} MB"],
+        ["requests to other hosts", str(found["requests_to_other_hosts"])],
+    ]  # fmt: skip
+    return table(["one server, many tabs", ""], rows) + "\n" + taken(found, "explorer_soak")
+
+
+def load(results: Results) -> str:
+    """Visitors at once while a study runs."""
+    found = results.of("load", LOAD)
+    rows = [
+        ["visitors, minutes", f"{found['visitors']}, {number(found['seconds'] / 60, 0)}"],
+        ["pages drawn, errors", f"{found['pages']}, {found['errors']}"],
+        ["a page, median and 95th percentile", f"{seconds(found['p50'])} and {seconds(found['p95'])}"],
+        ["the server's memory, start and most",
+         f"{number(found['memory_mb']['start'], 0)} and {number(found['memory_mb']['most'], 0)} MB"],
+        ["trials measured meanwhile", str(found["trials_measured_meanwhile"])],
+    ]  # fmt: skip
+    return table(["visitors at once", ""], rows) + "\n" + taken(found, "load")

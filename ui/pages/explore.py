@@ -21,6 +21,7 @@ from ui.payload import exact_point
 
 log = logging.getLogger(__name__)
 REFINE = 6  # mixes that are measured around a rough prediction
+LOOK, LOOK_IDLE = 1.0, 4.0  # seconds between two looks for news: while somebody measures, and while nobody does
 
 
 def wait_for_map(study: Study) -> None:
@@ -200,7 +201,6 @@ def rough(study: Study, payload: dict[str, Any], method: str) -> None:
             st.rerun()
 
 
-@st.fragment(run_every=1.0)
 def watch(key: str, revision: str) -> None:
     """Looks after a requested check and after a run that goes on; calls the full page once, when there is news."""
     study, _ = state.current_study()
@@ -259,7 +259,8 @@ shown_revision = revision_shown(current)
 notice = st.container()  # always there, so that the map below keeps its place and is not built anew
 with notice:
     waiting = state.recall("asked") is not None
-    watch(current.folder.name, shown_revision)
+    often = waiting or worker.alive(current.folder)
+    st.fragment(watch, run_every=LOOK if often else LOOK_IDLE)(current.folder.name, shown_revision)
     if not waiting and state.recall("answered"):
         st.success(state.recall("answered"))
 with st.spinner(copy.MAKING_MAP):

@@ -123,6 +123,17 @@ def watch(key: str) -> None:
     st.rerun()
 
 
+@st.fragment(run_every=1.0)
+def until_free(key: str) -> None:
+    """A run must end before an export begins: says so, and draws the page again once it has."""
+    study, _ = state.current_study()
+    if study is None or study.folder.name != key:
+        return
+    if not worker.alive(study.folder):
+        st.rerun()
+    st.caption(copy.EXPORT_BUSY)
+
+
 def write_form(study: Study, method: str, strengths: dict[str, float], done: bool) -> None:
     """Name, precision, go."""
     st.subheader(copy.EXPORT_SECTION)
@@ -134,7 +145,7 @@ def write_form(study: Study, method: str, strengths: dict[str, float], done: boo
         st.error(copy.EXPORT_NAME_BAD)
     busy = worker.alive(study.folder)
     if busy:
-        st.caption(copy.EXPORT_BUSY)
+        until_free(study.folder.name)
     if not done:
         st.caption(told.UNCHECKED)
     enough = taking.room(study)
