@@ -207,6 +207,8 @@ OFF_NOTE = (
 )
 OFF_TASK = "Task"
 SAVE_HTML = "Save as a page (HTML)"
+LEARNED_TITLE = "How it learned"
+LEARNED_NOTE = "Scores on the validation samples while it trained. The weights of step {step} were kept."
 RECIPE_TITLE = "Recipe"
 RECIPE_SAVE = "Save the recipe"
 RECIPE_NOTE = "Put it into the study's folder; then: python -m merging recipe.yaml OUT"

@@ -7,6 +7,8 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from study.errors import StudyError
+from study.learned import learned
 from study.retell import command_lines, recipe_text
 from study.study import Study
 from ui import copy, figures, parts, state
@@ -21,6 +23,7 @@ def details(study: Study, payload: Json, revision: str, method: str) -> None:
         return
     name = choose_surrogate(study, revision, method)
     how_far_off(study, revision, method, name)
+    learning(study, method)
     picked = state.picked(study)
     if picked is None:
         return
@@ -70,11 +73,26 @@ def how_far_off(study: Study, revision: str, method: str, name: str | None) -> N
         return
     st.markdown(f"**{copy.OFF_TITLE}**")
     parts.small(copy.OFF_NOTE.format(name=found["surrogate"]["name"]))
+    parts.small(found["surrogate"]["trust"])
     titles = {task["title"]: task for task in found["tasks"]}
     shown = st.segmented_control(copy.OFF_TASK, list(titles), default=next(iter(titles)), key="off-task", required=True)
     task = titles[str(shown)]
     figure = figures.prediction_figure(pairs[task["name"]], task)
     plot(figure, f"off-{task['name']}", copy.OFF_TITLE)
+
+
+def learning(study: Study, method: str) -> None:
+    """How a method that trains went: its curve on the validation samples, the step that was kept."""
+    try:
+        facts = learned(study, study.method(method))
+    except StudyError:  # it has learned nothing, as most methods never do
+        return
+    if not facts.get("curve"):
+        return
+    st.markdown(f"**{copy.LEARNED_TITLE}**")
+    parts.small(copy.LEARNED_NOTE.format(step=facts["best"]))
+    titles = {task.name: task.title or task.name for task in study.tasks}
+    plot(figures.learning_figure(facts, titles), "learned", copy.LEARNED_TITLE)
 
 
 def plot(figure: go.Figure, key: str, title: str) -> None:

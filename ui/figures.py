@@ -15,6 +15,7 @@ MARKS = {
     "specialist": ("specialist alone", "triangle-up", SPECIALIST),
     None: ("mix", "diamond", CHECKED),
 }
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # lines that differ without colour
 ROLES = {"specialist": "expert"}
 Json = Mapping[str, Any]
 
@@ -76,6 +77,30 @@ def prediction_figure(pairs: Sequence[Json], task: Json) -> go.Figure:
         },
     )  # fmt: skip
     return dressed(figure, f"{task['title']}: predicted", "checked")
+
+
+def learning_figure(facts: Json, titles: Mapping[str, str]) -> go.Figure:
+    """The curve of a training: every task's validation metric over its steps (the more the better), and their mean.
+
+    ``facts``: "curve" as `study.learned.learned` gives it, "best": the step whose weights were kept.
+    """
+    curve = facts["curve"]
+    steps = [one["step"] for one in curve]
+    figure = go.Figure()
+    for number, name in enumerate(curve[0]["validation"]):
+        figure.add_scatter(
+            x=steps, y=[one["validation"][name] for one in curve], name=titles.get(name, name), mode="lines",
+            line={"width": 1.5, "dash": DASHES[number % len(DASHES)]},
+        )  # fmt: skip
+    figure.add_scatter(
+        x=steps,
+        y=[one["mean"] for one in curve],
+        name="mean",
+        mode="lines+markers",
+        line={"color": CHECKED, "width": 3},
+    )
+    figure.add_vline(x=facts["best"], line={"color": BASE, "dash": "dot"}, annotation_text="kept")
+    return dressed(figure, "step", "on the validation samples")
 
 
 def basic_map(

@@ -67,3 +67,15 @@ def test_basic_map_has_the_fixed_mixes() -> None:
     shapes = {trace.name: trace.marker.symbol for trace in figure.data}
     assert shapes["starting model"] == "square" and shapes["specialist alone"] == "triangle-up"
     assert shapes["usual recipe, all at 0.3"] == "square-x-open" and shapes["predicted"] != shapes["checked"]
+
+
+def test_learning_figure_shows_each_task_the_mean_and_what_was_kept() -> None:
+    curve = [
+        {"step": 0, "mean": 0.5, "validation": {"a": 0.4, "b": 0.6}},
+        {"step": 5, "mean": 0.6, "validation": {"a": 0.6, "b": 0.6}},
+    ]
+    figure = figures.learning_figure({"curve": curve, "best": 5}, {"a": "Task A"})
+    lines = {trace.name: list(trace.y) for trace in figure.data}
+    assert lines == {"Task A": [0.4, 0.6], "b": [0.6, 0.6], "mean": [0.5, 0.6]}
+    assert figure.layout.shapes[0].x0 == 5
+    assert len({trace.line.dash for trace in figure.data[:2]}) == 2

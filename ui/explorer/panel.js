@@ -68,9 +68,25 @@ export function drawHistory(element, store, help) {
     button("quiet", text.redo, "", () => store.redo()),
     button("quiet", text.reset, "", () => store.reset()),
     button("quiet", text.keys, "", help),
+    copyButton(text),
   ]);
   element.children[0].disabled = !store.past.length;
   element.children[1].disabled = !store.future.length;
+}
+
+/** The address says what is chosen, so it is all that another person needs. Where the clipboard is closed, say where it is. */
+function copyButton(text) {
+  const node = button("quiet", text.copyLink, "", async () => {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      node.textContent = text.copied;
+    } catch {
+      node.textContent = text.copyByHand;
+    }
+    setTimeout(() => { node.textContent = text.copyLink; }, 4000);
+  });
+  node.setAttribute("aria-live", "polite");
+  return node;
 }
 
 /** The line of survivors, or the amber box with the ways out. Never an empty map. */
