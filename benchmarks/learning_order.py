@@ -1,12 +1,14 @@
 """Does the literature's order hold? Methods with and without samples on the demo, at equal coefficients and as fronts.
 
-    python -m benchmarks.learning_order [--seeds 0,1,2,3,4] [--table docs/learning.md]
+    python -m benchmarks.learning_order [--seeds 0,1,2,3,4] [--only METHOD] [--joint FOLDER] [--table docs/learning.md]
 
 Per seed (it draws the samples of every split and the random coefficients) and method: equal coefficient vectors,
 multiples 1, 1.5 and 2 of the published one, and one random vector, measured on validation and test samples. "published"
 is the mean test accuracy at the published coefficients, "scaled" at the multiple that is best on validation. The
 hypervolume is that of these points on the test samples, half of the own expert's accuracy being 0 for each task and the
-expert 1. Rows are written as they are made; a run goes on where another stopped. Slow methods come last.
+expert 1. Rows are written as they are made; a run goes on where another stopped. Slow methods come last. --joint adds
+the lines of joint models from a folder of what `python -m demo.joint` wrote: equal.safetensors, samo.safetensors,
+rep-mtl.safetensors.
 """
 
 import argparse
@@ -22,19 +24,28 @@ TASKS = ("digits", "signs", "flags")
 SCALES = (1.0, 1.5, 2.0)
 RANDOM = 1
 VALIDATION, TEST = 40, 100
-LATE = {"wudi", "fisher", "adamerging", "concrete", "expert_merging", "atlas", "fw_merging"}  # slow: measured last
+LATE = {"wudi", "fisher", "concrete", "atlas", "fw_merging"}  # slow, with all that are trained: measured last
+JOINT = ("equal", "samo", "rep-mtl")
+LEARNING = {"rate": 1e-2, "steps": 100, "look": 20}
 OUT = Path("benchmarks/results/learning_order.json")
 GROUPS: dict[str, dict[str, dict[str, Any]]] = {
     "average": {"weighted_average": {}},
     "task arithmetic": {"task_arithmetic": {}},
     "TIES": {"ties": {}},
     "data-free": {"tsv_m": {}, "iso_c": {}, "wudi": {}},
-    "samples, solved": {"fisher": {}, "regmean": {}, "regmean_pp": {}, "lot": {}, "featcal": {}},
-    "samples, solved on a spectral merge": {"featcal+tsv_m": {"on": "tsv_m"}},
+    "samples, solved": {"fisher": {}, "regmean": {}, "regmean_pp": {}, "lot": {}, "featcal": {}, "react": {}},
+    "samples, solved on a spectral merge": {
+        "featcal+tsv_m": {"on": "tsv_m"},
+        "react+tsv_m": {"on": "tsv_m"},
+        "anchored+tuned": {"on": "tsv_m", "tune": True, "looks": 12},
+    },
     "samples, trained": {
-        "adamerging": {"steps": 40, "rate": 5e-3, "look": 20},
-        "concrete": {"steps": 40, "look": 20},
-        "expert_merging": {"steps": 30, "look": 15},
+        "adamerging": dict(LEARNING),
+        "adamerging+task": {**LEARNING, "by": "task"},
+        "adamerging+ties": {**LEARNING, "on": "ties"},
+        "concrete": {"steps": 60, "look": 20},
+        "expert_merging": {"steps": 40, "look": 20},
+        "expert_merging_pp": {"steps": 40, "look": 20},
     },
     "samples with labels, trained": {"atlas": {"steps": 60, "look": 20}, "fw_merging": {}},
 }
@@ -43,6 +54,8 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2,3,4")
+    parser.add_argument("--only", help="one method of the table")
+    parser.add_argument("--joint", type=Path, help="a folder of joint models")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--table", type=Path, help="only write the page from what was measured")
     chosen = parser.parse_args()
@@ -51,18 +64,57 @@ def main() -> None:
 
         chosen.table.write_text(page(json.loads(chosen.out.read_text(encoding="utf-8"))), encoding="utf-8")
         return
+    seeds = [int(one) for one in chosen.seeds.split(",")]
+    if chosen.joint is not None:
+        for seed in seeds:
+            joint(seed, chosen.joint.resolve(), chosen.out)
+        return
     for late in (False, True):
-        for seed in (int(one) for one in chosen.seeds.split(",")):
-            measure(seed, chosen.out, late)
+        for seed in seeds:
+            measure(seed, chosen.out, late, chosen.only)
 
 
-def measure(seed: int, out: Path, late: bool) -> None:
+def is_late(group: str, name: str) -> bool:
+    return name in LATE or group.endswith("trained") or name == "anchored+tuned"
+
+
+def joint(seed: int, models: Path, out: Path) -> None:
+    """Measure the joint models on the test samples of a seed and keep them beside its other lines."""
+    from study.measure import Measurer
+    from study.settings import ExpertChoice, MethodChoice
+    from study.study import Study
+
+    known = json.loads(out.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        study = prepared(Path(folder), seed)
+        experts = tuple(ExpertChoice(name=name, weights=str(models / f"{name}.safetensors")) for name in JOINT)
+        alone = Study(study.folder, study.settings.model_copy(update={"experts": experts}))
+        with Measurer(alone, "cpu", splits=("test",)) as measurer:
+            for name in JOINT:
+                at = {other: float(other == name) for other in JOINT}
+                found = values(measurer, MethodChoice(name="task_arithmetic"), at, "test")
+                known["references"][str(seed)][f"joint, {name}"] = found
+                print(seed, name, found)
+    out.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+
+
+def prepared(folder: Path, seed: int) -> Any:
+    """The demo's study with the samples of a seed."""
+    from study.demo import write_demo
+    from study.settings import Samples
+    from study.study import Study
+
+    made = write_demo(folder / "study", TASKS, seed)
+    samples = Samples(calibration=64, validation=VALIDATION, test=TEST)
+    tasks = tuple(task.model_copy(update={"samples": samples}) for task in made.tasks)
+    return Study(made.folder, made.settings.model_copy(update={"tasks": tasks}))
+
+
+def measure(seed: int, out: Path, late: bool, only: str | None = None) -> None:
     """Measure every method, of the slow ones or of the others, that the file does not have for this seed."""
     from benchmarks.peers.machine import machine
-    from study.demo import write_demo
     from study.measure import Measurer
-    from study.settings import MethodChoice, Samples
-    from study.study import Study
+    from study.settings import MethodChoice
 
     known = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"machine": machine(), "rows": []}
     have = {(row["seed"], row["method"]) for row in known["rows"]}
@@ -70,25 +122,20 @@ def measure(seed: int, out: Path, late: bool) -> None:
         (group, name, given)
         for group, many in GROUPS.items()
         for name, given in many.items()
-        if (seed, name) not in have and (name in LATE) == late
+        if (seed, name) not in have and is_late(group, name) == late and only in (None, name)
     ]
     if not wanted:
         return
     with tempfile.TemporaryDirectory() as folder:
-        made = write_demo(Path(folder) / "study", TASKS, seed)
-        samples = Samples(calibration=64, validation=VALIDATION, test=TEST)
-        tasks = tuple(task.model_copy(update={"samples": samples}) for task in made.tasks)
-        study = Study(made.folder, made.settings.model_copy(update={"tasks": tasks}))
+        study = prepared(Path(folder), seed)
         with Measurer(study, "cpu", splits=("validation", "test")) as measurer:
             plain = MethodChoice(name="task_arithmetic")
             ends = [dict.fromkeys(TASKS, 0.0), *({**dict.fromkeys(TASKS, 0.0), task: 1.0} for task in TASKS)]
             corners = [values(measurer, plain, one, "test") for one in ends]
             low, high = corners[0], [corners[1 + k][k] for k in range(len(TASKS))]
-            known.setdefault("references", {})[str(seed)] = {
-                "base": low,
-                "experts": high,
-                "ensemble": ensemble(measurer, plain, ends[1:]),
-            }
+            known.setdefault("references", {}).setdefault(str(seed), {}).update(
+                {"base": low, "experts": high, "ensemble": ensemble(measurer, plain, ends[1:])}
+            )
             for group, name, given in wanted:
                 row = one_method(measurer, MethodChoice(name=name.split("+")[0], settings=given), seed)
                 row |= {"seed": seed, "group": group, "method": name, "settings": given, "base": low, "experts": high}

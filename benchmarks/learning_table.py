@@ -75,9 +75,14 @@ def _references(result: dict[str, Any]) -> str:
     for key, said in (
         ("base", "the base"),
         ("ensemble", "ensemble: the experts' probabilities averaged, T models in the place of one"),
+        ("joint, equal", "joint training of all tasks from the base, equal weights (`python -m demo.joint`)"),
+        ("joint, samo", "the same, sharpness-aware (SAMO)"),
+        ("joint, rep-mtl", "the same with Rep-MTL's saliency regulation"),
         ("experts", "each task by its own expert"),
     ):
-        values = [statistics.mean(one[key]) for one in result["references"].values()]
+        values = [statistics.mean(one[key]) for one in result["references"].values() if key in one]
+        if not values:
+            continue
         lines.append(f"| {said} | {100 * statistics.mean(values):.1f} |")
     return "\n".join(lines) + "\n"
 

@@ -6,6 +6,7 @@ from merging.combine import combine_into
 from merging.description import describe
 from merging.directions import Directions, fingerprint, prepare
 from merging.errors import MergingError
+from merging.groups import Groups, groups_in, importance, names_of
 from merging.lora_output import AdapterReport, merge_to_adapter
 from merging.mergekit import Configuration, from_mergekit, read_configuration, to_mergekit
 from merging.mergekit.carrying import merge_mergekit
@@ -37,6 +38,7 @@ __all__ = [
     "Configuration",
     "Directions",
     "Entry",
+    "Groups",
     "Layout",
     "MergingError",
     "Method",
@@ -53,6 +55,8 @@ __all__ = [
     "describe",
     "fingerprint",
     "from_mergekit",
+    "groups_in",
+    "importance",
     "merge",
     "merge_mergekit",
     "merge_plan",
@@ -61,6 +65,7 @@ __all__ = [
     "method",
     "method_settings",
     "methods",
+    "names_of",
     "new_recipe",
     "open_tensors",
     "ordered",

@@ -82,6 +82,17 @@ class Access(Protocol):
         """Return each task's metric on the validation samples, the more the better."""
         ...
 
+    def maximise(
+        self,
+        function: Callable[[list[float]], float],
+        low: list[float],
+        high: list[float],
+        start: list[float],
+        looks: int,
+    ) -> list[tuple[list[float], float]]:
+        """Look `looks` times where a function of a few settings may be highest; every look and its value."""
+        ...
+
     def tell(self, phase: str, done: int, of: int) -> None:
         """Say how far it is. Raises what the caller wants to stop with."""
         ...

@@ -1,15 +1,16 @@
 """The merge that another one is held to: a linear method at its published coefficients, or at given ones."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from merging.access import Access
 from merging.errors import MergingError
-from merging.method import Array, method, ordered
+from merging.groups import PerTensor, groups_in, per_tensor
+from merging.method import method
 from merging.task_vector import TaskVectors
 
 On = Literal[
@@ -27,7 +28,7 @@ On = Literal[
 ]
 ON_HELP = "The method whose merge is the anchor."
 AT_HELP = "The anchor's coefficients: any merge you like; empty means the method's published ones."
-AT_FORM = "EXPERT=NUMBER,… for every expert, or nothing"
+AT_FORM = "EXPERT=NUMBER,… for every expert (EXPERT@GROUP=NUMBER with layer groups), or nothing"
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,14 @@ class Anchor:
 
     vectors: TaskVectors
     on: str
-    coefficients: Array
+    coefficients: Mapping[str, float]
+    values: PerTensor
     found: object | None
 
     def changes(self, name: str) -> Tensor:
         """Return A_t of one tensor, (T, *shape)."""
         directions = method(self.on).prepare_tensor(name, self.vectors.deltas(name), self.found)
-        scale = torch.tensor(self.coefficients, dtype=torch.float32)
+        scale = torch.tensor(self.values.at(name), dtype=torch.float32)
         return directions * scale.view(-1, *[1] * (directions.ndim - 1))
 
     def write(self, rows: Tensor) -> None:
@@ -60,11 +62,11 @@ def anchored(vectors: TaskVectors, on: str, at: str = "") -> Anchor:
     """
     made = method(on)
     made.check_experts(len(vectors.names))
-    if at.strip():
-        coefficients = ordered(made, vectors.names, parsed(at))
-    else:
-        coefficients = np.full(len(vectors.names), made.default(len(vectors.names)))
-    return Anchor(vectors, on, coefficients, made.survey(vectors))
+    usual = dict.fromkeys(vectors.names, made.default(len(vectors.names)))
+    coefficients = parsed(at) if at.strip() else usual
+    tensors = [entry.name for entry in vectors.layout.entries]
+    values = per_tensor(made, vectors.names, coefficients, groups_in(tuple(coefficients)), tensors)
+    return Anchor(vectors, on, coefficients, values, made.survey(vectors))
 
 
 def parsed(at: str) -> dict[str, float]:

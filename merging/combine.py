@@ -5,7 +5,9 @@ path of an export (`merging.stream`) gives the same ones.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +15,8 @@ from merging.accumulate import PIECE, Stretch, accumulate
 from merging.blocks import blocks, first_number
 from merging.directions import Directions
 from merging.errors import MergingError
-from merging.method import Array, Method, ordered
+from merging.groups import Groups, PerTensor, per_tensor
+from merging.method import Method
 from merging.task_vector import Entry
 from merging.threads import one_thread
 
@@ -25,18 +28,21 @@ def combine_into(
     exact: bool = False,
     chunk: int = PIECE,
     only: Callable[[str], bool] | None = None,
+    groups: Groups | None = None,
 ) -> None:
     """Write the merged weights into `out` (P,) float32, on the device of the directions.
 
     For linear, frozen and span methods one pass at memory bandwidth, `chunk` numbers at a time; `exact` computes
     a frozen method again with the real coefficients, from the task vectors (slow; linear ones are exact).
-    `only` says by name which tensors are wanted; the others' places in `out` are left as they are.
+    `only` says by name which tensors are wanted; the others' places in `out` are left as they are. `groups` says that
+    each group of layers has coefficients of its own (`merging.groups`).
 
     Raises:
         MergingError: wrong coefficients, or an `out` of another size, dtype or device.
     """
     method, layout = directions.method, directions.layout
-    values = ordered(method, directions.names, coefficients)
+    tensors = [entry.name for entry in layout.entries]
+    values = per_tensor(method, directions.names, coefficients, groups, tensors)
     if out.shape != (layout.size,) or out.dtype != torch.float32 or not out.is_contiguous():
         raise MergingError(
             f"The buffer to merge into is {tuple(out.shape)} {out.dtype}.",
@@ -66,13 +72,16 @@ def _spans(directions: Directions) -> Iterator[tuple[int, Entry, slice]]:
         yield number, entry, slice(entry.offset, stop)
 
 
-def _stretches(directions: Directions, values: Array, spans: Sequence[tuple[int, Entry, slice]]) -> list[Stretch]:
+def _stretches(directions: Directions, values: PerTensor, spans: Sequence[tuple[int, Entry, slice]]) -> list[Stretch]:
     """Return the multipliers of each place that is wanted."""
     method, grams = directions.method, directions.grams
-    if grams is None:
-        scalars = method.scalars(values, None)
-        return [(part, scalars) for part in _joined([part for _, _, part in spans])]
-    return [(part, method.scalars(values, grams[number])) for number, _, part in spans]
+    if grams is not None:
+        return [(part, method.scalars(values.at(entry.name), grams[number])) for number, entry, part in spans]
+    stretches: list[Stretch] = []
+    for same, run in groupby(spans, lambda span: tuple(values.at(span[1].name).tolist())):
+        scalars = method.scalars(np.asarray(same, dtype=np.float64), None)
+        stretches += [(part, scalars) for part in _joined([part for _, _, part in run])]
+    return stretches
 
 
 def _joined(parts: Sequence[slice]) -> list[slice]:
@@ -90,7 +99,7 @@ def _joined(parts: Sequence[slice]) -> list[slice]:
     return runs
 
 
-def _combine_again(out: Tensor, directions: Directions, values: Array, entries: Sequence[Entry]) -> None:
+def _combine_again(out: Tensor, directions: Directions, values: PerTensor, entries: Sequence[Entry]) -> None:
     """Compute the merge from the raw task vectors, tensor by tensor."""
     method, layout = directions.method, directions.layout
     if len(entries) == len(layout.entries):
@@ -105,5 +114,5 @@ def _combine_again(out: Tensor, directions: Directions, values: Array, entries: 
                 else:
                     deltas = directions.source.deltas(entry.name, rows).to(out.device)
                 start = first_number(entry.shape, rows)
-                merged = method.combine_rows(entry.name, base, deltas, values, survey, start)
+                merged = method.combine_rows(entry.name, base, deltas, values.at(entry.name), survey, start)
                 layout.view(out, entry)[rows] = merged

@@ -56,6 +56,8 @@ def merge_to_adapter(recipe: Recipe, folder: Path, out: Path, rank: int | None =
     """
     if rank is not None and rank < 1:
         raise MergingError(f"An adapter cannot have rank {rank}.", "Give 1 or more, or none for the exact sum.")
+    if recipe.groups is not None:
+        raise MergingError("An adapter cannot be written from layer groups.", "Write the full weights instead.")
     out = Path(out)
     base, experts = recipe.checkpoints(folder)
     refuse_overwriting(out, [base.path, *(expert.path for expert in experts)])

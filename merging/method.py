@@ -175,14 +175,18 @@ class Method:
             )
 
 
-def ordered(method: Method, names: Sequence[str], coefficients: Mapping[str, float]) -> Array:
-    """Return the coefficients as (T,) float64 in the order of the experts.
+def ordered(
+    method: Method, names: Sequence[str], coefficients: Mapping[str, float], experts: int | None = None
+) -> Array:
+    """Return the coefficients as (T,) float64 in the order of the experts; one of each name, whatever they stand for.
+
+    `experts` is given where the names are not the experts' own (`merging.groups`): the whole is then not checked.
 
     Raises:
         MergingError: a missing or unknown name, a value that is not a finite number within the method's
             limits, or one that the method cannot take.
     """
-    method.check_experts(len(names))
+    method.check_experts(len(names) if experts is None else experts)
     for name in coefficients:
         if name not in names:
             raise MergingError(f"There is no expert '{name}' to give a coefficient to.", nearest(name, names))
@@ -201,7 +205,8 @@ def ordered(method: Method, names: Sequence[str], coefficients: Mapping[str, flo
             )
         values.append(float(value))
     found = np.asarray(values, dtype=np.float64)
-    method.check(found)
+    if experts is None:
+        method.check(found)
     return found
 
 

@@ -163,6 +163,11 @@ def _safe(values: Tensor) -> Tensor:
     return torch.where(values > 0.0, values, torch.inf)
 
 
+def mean_of(vectors: TaskVectors) -> Callable[[str], Tensor]:
+    """Return the anchor A_t = τ_t / T: the mean."""
+    return lambda name: vectors.deltas(name) / len(vectors.names)
+
+
 def mean_elsewhere(rows_: Tensor, vectors: TaskVectors, seen: Mapping[str, object]) -> None:
     """Write τ_t / T into the rows of every tensor that is not in `seen`: there the merge is the mean."""
     for entry in vectors.layout.entries:

@@ -65,9 +65,10 @@ def merge(
         recipe.dtype,
         recipe.exact,
         learned,
+        recipe.groups,
     )
     metadata = {"format": "pt", "mergescape": full.identity()}
-    tensors = merge_blocks(method, base, experts, full.coefficients, recipe.dtype, recipe.exact, learned)
+    tensors = merge_blocks(method, base, experts, full.coefficients, recipe.dtype, recipe.exact, learned, recipe.groups)
     stream = reported(tensors, plan, progress)
     if single:
         recipe_file = out.with_suffix(".recipe.yaml")

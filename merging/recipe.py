@@ -6,6 +6,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from merging.checkpoint import Checkpoint, reference
 from merging.directions import needs_samples
 from merging.errors import MergingError, nearest
+from merging.groups import Groups, names_of
 from merging.method import Method, ordered
 from merging.method import method as make_method
 from merging.stream import DType
@@ -70,6 +72,7 @@ class Recipe(BaseModel):
     method: str
     settings: dict[str, float | int | str | bool] = Field(default_factory=dict)
     coefficients: dict[str, float]
+    groups: int | Literal["slope"] | None = None
     prepared: Prepared | None = None
     exact: bool = False
     dtype: DType = "as base"
@@ -107,8 +110,9 @@ class Recipe(BaseModel):
 
     def _plain(self) -> dict[str, Any]:
         data = self.model_dump(mode="json")
-        if self.prepared is None:  # recipes of methods without data stay as they were
-            del data["prepared"]
+        for name in ("groups", "prepared"):  # recipes that have none stay as they were
+            if data[name] is None:
+                del data[name]
         return data
 
     def learned(self, folder: Path) -> Path | None:
@@ -157,34 +161,29 @@ def new_recipe(
     dtype: DType = "as base",
     exact: bool = False,
     prepared: Path | None = None,
+    groups: Groups | None = None,
 ) -> Recipe:
     """Return the complete recipe of a merge, with paths relative to `folder`.
 
-    `prepared` is the file of the directions, for a method that learns from samples.
+    `prepared` is the file of the directions, for a method that learns from samples; `groups` as in `combine_into`.
 
     Raises:
         MergingError: coefficients that the method cannot take.
     """
-    names = [expert.name for expert in experts]
-    values = ordered(method, names, coefficients)
+    names = names_of([expert.name for expert in experts], groups)
+    values = ordered(method, names, coefficients, None if groups is None else len(experts))
     return Recipe(
         base=_part(base, folder),
         experts=tuple(_part(expert, folder) for expert in experts),
         method=method.name,
         settings=method.settings,
         coefficients=dict(zip(names, values.tolist(), strict=True)),
+        groups=groups,
         prepared=_prepared(method, prepared, folder),
         exact=exact,
         dtype=dtype,
         versions=versions(),
-        papers=(
-            Reference(
-                arxiv=method.paper.arxiv,
-                title=method.paper.title,
-                year=method.paper.year,
-                authors=method.paper.authors,
-            ),
-        ),
+        papers=(Reference(**asdict(method.paper)),),
     )
 
 

@@ -21,8 +21,9 @@ from merging.combine import again
 from merging.directions import mapped, needs_samples
 from merging.errors import MergingError
 from merging.finite import all_finite
+from merging.groups import Groups, PerTensor, per_tensor
 from merging.linalg import gram_matrix
-from merging.method import Array, Method, ordered
+from merging.method import Array, Method
 from merging.task_vector import TaskVectors, task_vectors
 from merging.threads import in_order, pool
 from merging.writing import Slot, arranged
@@ -46,12 +47,13 @@ def merge_tensors(
     dtype: DType = "as base",
     exact: bool = False,
     prepared: Path | None = None,
+    groups: Groups | None = None,
 ) -> Iterator[tuple[str, Tensor]]:
     """Merge tensor by tensor, in the order of `merge_plan`; see `merge_blocks`."""
     parts: list[Tensor] = []
     with task_vectors(base, experts) as vectors:
         plan = {slot.name: slot for slot in merge_plan(vectors, dtype)}
-    for name, part in merge_blocks(method, base, experts, coefficients, dtype, exact, prepared):
+    for name, part in merge_blocks(method, base, experts, coefficients, dtype, exact, prepared, groups):
         parts.append(part)
         if sum(each.numel() for each in parts) == plan[name].numel:
             yield name, torch.cat(parts) if len(parts) > 1 else part
@@ -66,10 +68,11 @@ def merge_blocks(
     dtype: DType = "as base",
     exact: bool = False,
     prepared: Path | None = None,
+    groups: Groups | None = None,
 ) -> Iterator[tuple[str, Tensor]]:
     """Merge in the order of `merge_plan`, large tensors in blocks of rows; int and bool tensors are the base's.
 
-    `prepared` is the file of the directions, for a method that learns from samples.
+    `prepared` is the file of the directions, for a method that learns from samples; `groups` as in `combine_into`.
 
     Bit-identical to `combine_into` and one cast at the end. Holds a few blocks of each expert at a time, or a few
     tensors where the method needs them whole.
@@ -78,7 +81,8 @@ def merge_blocks(
         MergingError: wrong coefficients, checkpoints that do not match, or a value that `dtype` cannot hold.
     """
     with task_vectors(base, experts) as vectors:
-        values = ordered(method, vectors.names, coefficients)
+        tensors = [entry.name for entry in vectors.layout.entries]
+        values = per_tensor(method, vectors.names, coefficients, groups, tensors)
         known = _learned(method, vectors, prepared)
         by_rows = method.by_rows or known is not None
         largest = max(entry.numel for entry in vectors.layout.entries)
@@ -101,7 +105,7 @@ class _Stream:
         self,
         method: Method,
         vectors: TaskVectors,
-        values: Array,
+        values: PerTensor,
         exact: bool,
         survey: object | None,
         known: Tensor | None,
@@ -128,9 +132,9 @@ class _Stream:
         else:
             deltas = self.vectors.deltas(name, rows)
             if self.again:
-                return method.combine_rows(name, base, deltas, self.values, self.survey, start)
+                return method.combine_rows(name, base, deltas, self.values.at(name), self.survey, start)
             directions = method.prepare_rows(name, deltas, self.survey, start)
-        scalars = method.scalars(self.values, self._gram(name, shape) if method.uses_gram else None)
+        scalars = method.scalars(self.values.at(name), self._gram(name, shape) if method.uses_gram else None)
         out = torch.empty(base.numel())
         whole = [(slice(0, out.numel()), scalars)]
         accumulate(out, base.reshape(-1), directions.reshape(len(directions), -1), whole)

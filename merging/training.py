@@ -7,20 +7,21 @@ with the best of them is what remains: the losses without labels go on falling w
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from merging.access import Access, Loss
 from merging.errors import MergingError
-from merging.task_vector import Layout, TaskVectors
+from merging.setting import Range, Text
 
-STEPS_HELP = "Steps of the training; 0 keeps what it starts from."
-RATE_HELP = "Length of a step."
 LOOK_HELP = "Steps between two looks at the validation samples; the best of them is kept. 0 never looks."
-PREFERENCE_HELP = "How much each task's loss counts; empty means all alike."
 PREFERENCE_FORM = "TASK=NUMBER,… with numbers from 0, or nothing"
+Steps = Annotated[int, Range(0, 10000, "Steps of the training; 0 keeps what it starts from.")]
+Rate = Annotated[float, Range(1e-5, 1.0, "Length of a step.")]
+Look = Annotated[int, Range(0, 1000, LOOK_HELP)]
+Preference = Annotated[str, Text("How much each task's loss counts; empty means all alike.", PREFERENCE_FORM)]
 TRANSDUCTIVE_HELP = "Learn from the inputs of the test samples, as some papers do: results are then not held out."
 PATIENCE = 5  # looks without a better one, after which the training ends
 
@@ -36,6 +37,11 @@ class Course:
     decay: float = 0.0
     low: float | None = None
     high: float | None = None
+
+
+def looking(look: int) -> tuple[str, ...]:
+    """What a training must be given to look at the validation samples every `look` steps."""
+    return ("validation",) if look else ()
 
 
 @dataclass(frozen=True)
@@ -133,49 +139,3 @@ def descend(
             loss += prefer[task] * access.slope(task, course.loss, batch, prefer[task])
     values.grad = pull(access.gradient).to(values.dtype).reshape(values.shape)
     return loss / len(access.tasks)
-
-
-class Scaled:
-    """base + Σ_t λ_t,e δ_t,e: one number per expert and tensor, over directions (T, P) that stay as they are."""
-
-    def __init__(self, rows: Tensor, vectors: TaskVectors, access: Access, by: str) -> None:
-        self._access, self._layout, self._by = access, vectors.layout, by
-        self._rows = rows.to(access.weights.device)
-        self._base = vectors.base().to(access.weights.device)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(T, E): E tensors, or one number for all of them."""
-        return len(self._rows), (len(self._layout.entries) if self._by == "layer" else 1)
-
-    def write(self, values: Tensor) -> None:
-        """Bind the model to λ (T, E)."""
-        weights, scales = self._access.weights, values.to(self._rows)
-        for column, part in self._parts():
-            torch.addmv(self._base[part], self._rows[:, part].T, scales[:, column], out=weights[part])
-
-    def pull(self, gradient: Tensor) -> Tensor:
-        """Return the gradient of λ (T, E) for one of the weights (P,)."""
-        found = torch.zeros(self.shape, dtype=torch.float64)
-        for column, part in self._parts():
-            found[:, column] += (self._rows[:, part] @ gradient[part]).cpu()
-        return found
-
-    def apply(self, values: Tensor, rows: Tensor) -> None:
-        """Multiply directions (T, P) by λ, in place."""
-        for column, part in self._parts():
-            rows[:, part] *= values[:, column].to(rows).unsqueeze(1)
-
-    def _parts(self) -> list[tuple[int, slice]]:
-        return [
-            (column if self._by == "layer" else 0, slice(entry.offset, entry.offset + entry.numel))
-            for column, entry in enumerate(self._layout.entries)
-        ]
-
-
-def learned(values: Tensor, layout: Layout, names: Sequence[str]) -> dict[str, Any]:
-    """Return λ (T, E) as facts: per expert one number, or one per tensor."""
-    if values.shape[1] == 1:
-        return {name: float(row[0]) for name, row in zip(names, values, strict=True)}
-    keys = [entry.name for entry in layout.entries]
-    return {name: dict(zip(keys, row.tolist(), strict=True)) for name, row in zip(names, values, strict=True)}

@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+import surrogate
 from evaluation.data.opening import open_source
 from evaluation.errors import Cancelled
 from evaluation.evaluate import evaluate, load_task, resident_inputs
@@ -153,6 +156,25 @@ class Calibration:
                 one, _ = evaluate(self._model, task, "validation", self._model.device, should_stop=self._should_stop)
             found[name] = one.value if task.metric.direction == "max" else -one.value
         return found
+
+    def maximise(
+        self,
+        function: Callable[[list[float]], float],
+        low: list[float],
+        high: list[float],
+        start: list[float],
+        looks: int,
+    ) -> list[tuple[list[float], float]]:
+        """Bayesian optimisation, with the study's seed."""
+
+        def looked(point: NDArray[np.float64]) -> float:
+            self._pause()
+            return function([float(value) for value in point])
+
+        found = surrogate.maximise(
+            looked, np.array(low), np.array(high), np.array(start), looks, self._study.settings.seed
+        )
+        return list(zip(found.X.tolist(), found.values.tolist(), strict=True))
 
     def tell(self, phase: str, done: int, of: int) -> None:
         """Say how far it is; raises Cancelled when somebody asked to stop."""

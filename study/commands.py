@@ -10,7 +10,7 @@ import typer
 
 from study import file_commands, learning_commands
 from study.errors import StudyError
-from study.study import open_study, parse_at
+from study.study import Study, open_study, parse_at
 from study.terminal import At, Device, Folder, Json, MethodName, Points, SurrogateName, app, main, progress, show
 
 __all__ = ["file_commands", "learning_commands", "main"]
@@ -204,19 +204,42 @@ def choose(
     folder: Folder,
     want: Annotated[str | None, typer.Option(help="The least you accept: digits=0.9,signs=0.7")] = None,
     knee: Annotated[bool, typer.Option("--knee", help="The point beyond which more of one costs much.")] = False,
+    prefer: Annotated[str | None, typer.Option(help="Weights of the tasks: digits=2,signs=1")] = None,
+    towards: Annotated[str | None, typer.Option(help="A path of mixes from the least to the most of a task.")] = None,
+    steps: Annotated[int, typer.Option(help="How many mixes a path has, equally far apart.")] = 7,
     surrogate: SurrogateName = None,
     method: MethodName = None,
     as_json: Json = False,
 ) -> None:
-    """The front's best point for a wish, and what it costs the other tasks."""
+    """The front's best point for a wish, and what it costs the other tasks; or the mix for a preference."""
     from study.predict import choose as compute
 
+    if prefer is not None or towards is not None:
+        if want is not None or knee:
+            raise StudyError("Give either --want or --knee, or a preference.", "--prefer and --towards go together.")
+        by_preference(open_study(folder), prefer, towards, steps, surrogate, method, as_json)
+        return
     value = compute(open_study(folder), parse_at(want) if want else None, surrogate, method, knee)
     at = ",".join(f"{name}={c:g}" for name, c in value["coefficients"].items())
     numbers = ", ".join(
         f"{name} {m['mean']:.3f} (gives up {value['costs'][name]:.3f})" for name, m in value["metrics"].items()
     )
     show(value, as_json, f"{value['reason']}\npredicted: {numbers}\n--at {at}")
+
+
+def by_preference(
+    study: Study, wish: str | None, towards: str | None, steps: int, name: str | None, method: str | None, as_json: bool
+) -> None:
+    """Show the mix of a preference, or a path of mixes."""
+    from study.preference import prefer as compute
+
+    value = compute(study, parse_at(wish) if wish else None, towards, steps, name, method)
+    lines = []
+    for point in value.get("path", [value]):
+        at = ",".join(f"{name}={c:g}" for name, c in point["coefficients"].items())
+        numbers = ", ".join(f"{task} {m['mean']:.3f}" for task, m in point["metrics"].items())
+        lines.append(f"predicted: {numbers}  --at {at}")
+    show(value, as_json, "\n".join(lines))
 
 
 @app.command()

@@ -1,7 +1,10 @@
 """A search by metrics alone: CMA-ES over the coefficients, for one weighted wish.
 
-It needs no per-sample outputs, no gradient and no model of the metric, as Evo-Merging (arXiv 2509.12951) searches the
-coefficients of black-box models; a surrogate needs far fewer trials where it can be had.
+It needs no per-sample outputs, no gradient and no model of the metric; a surrogate needs far fewer trials where it can
+be had. ``signed`` is the second stage of Evo-Merging (arXiv 2509.12951; the authors' code Chansl-Lucky/
+Black-Box-Merging, session.py): from 1/T each, σ = 0.05, populations of 20, coefficients from -1.5 to 1.5 (a negative
+one takes an expert away), and 0.05 times their mean size as a penalty. Its first stage, which searches how much of each
+adapter's factor A to keep, is not here: it changes what a method prepares, and not how it combines.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from study.trial import Trial
 from study.worker import only_worker
 
 SPREAD = 0.25  # first step, in widths of the box
+SIGNED, STEP, CROWD, PENALTY = (-1.5, 1.5), 0.05, 20, 0.05  # of Evo-Merging
 
 
 def evolve(
@@ -32,6 +36,7 @@ def evolve(
     seed: int,
     wish: Mapping[str, float] | None = None,
     device: str | None = None,
+    signed: bool = False,
 ) -> dict[str, Any]:
     """Measure up to ``trials`` merges that CMA-ES asks for; the JSON of `python -m study evolve`.
 
@@ -44,11 +49,18 @@ def evolve(
     """
     from cmaes import CMA
 
-    d, (low, high) = len(study.experts), study.bounds(choice)
-    weights = _weights(study, wish)
+    if signed:
+        choice = choice.model_copy(update={"bounds": SIGNED})
+    d, (low, high) = len(study.coefficients), study.bounds(choice)
+    weights, penalty = _weights(study, wish), PENALTY if signed else 0.0
     if d < 2 or trials < 1:
-        raise StudyError(f"{d} expert(s) and {trials} trial(s) are nothing to search.", "Two of one, one of the other.")
-    optimiser = CMA(np.full(d, (low + high) / 2), SPREAD * (high - low), np.tile([low, high], (d, 1)), seed=seed)
+        raise StudyError(
+            f"{d} coefficient(s) and {trials} trial(s) are nothing to search.", "Two of one, one of the other."
+        )
+    start = np.full(d, 1.0 / len(study.experts) if signed else (low + high) / 2)
+    step = STEP if signed else SPREAD * (high - low)
+    box = np.tile([low, high], (d, 1))
+    optimiser = CMA(start, step, box, seed=seed, population_size=CROWD if signed else None)
     asked: list[Trial] = []
     with only_worker(study.folder), Measurer(study, device, study.store.say) as measurer:
         study.store.begin(os.getpid(), choice.name, trials)
@@ -58,7 +70,7 @@ def evolve(
                 point = np.round(optimiser.ask(), 4).clip(low, high)
                 study.store.say("measuring", len(asked), trials)
                 asked.append(_measured(study, choice, point, measurer))
-                told.append((point, -_value(asked[-1], weights)))
+                told.append((point, penalty * float(np.abs(point).mean()) - _value(asked[-1], weights)))
             if len(told) == optimiser.population_size:
                 optimiser.tell(told)
     study.store.say("finished", len(asked), len(asked))
@@ -89,10 +101,11 @@ def _weights(study: Study, wish: Mapping[str, float] | None) -> dict[str, float]
 
 
 def _measured(study: Study, choice: MethodChoice, point: np.ndarray, measurer: Measurer) -> Trial:
-    names = [expert.name for expert in study.experts]
     if study.store.progress().cancel:
         raise Cancelled
-    identity = study.propose(choice, dict(zip(names, (float(value) for value in point), strict=True)), "asked")
+    identity = study.propose(
+        choice, dict(zip(study.coefficients, (float(value) for value in point), strict=True)), "asked"
+    )
     complete(study, measurer, study.store.trial(identity), ("validation",))
     return study.store.trial(identity)
 

@@ -84,8 +84,9 @@ def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None
         # The draft stands beside `out`, so paths relative to one are right for the other.
         base, experts = measurer.vectors.checkpoint, measurer.vectors.experts
         method = measurer.method(order.choice)
+        groups = study.settings.groups
         learned = measurer.directions(order.choice).path if method.needs else None
-        recipe = new_recipe(base, experts, method, order.coefficients, draft, order.form, order.exact, learned)
+        recipe = new_recipe(base, experts, method, order.coefficients, draft, order.form, order.exact, learned, groups)
         hashes = _companions(measurer, draft)
         weights = measurer.model.weights_file
     hashes[weights] = merge(recipe, draft, draft / weights)[weights]

@@ -92,7 +92,7 @@ def flips(study: Study, choice: MethodChoice, front: Array) -> list[Flips]:
     if not isinstance(model, FittedLogits):
         raise SurrogateError("Single answers need the logit surrogate.")
     low, high = study.bounds(choice)
-    box = low + (high - low) * sobol(len(study.experts), BOX, study.settings.seed)
+    box = low + (high - low) * sobol(len(study.coefficients), BOX, study.settings.seed)
     X = np.concatenate([front[:: max(1, -(-len(front) // FRONT))], box])
     targets = load_targets(study)
     places = [j for j, task in enumerate(study.tasks) if _has_classes(targets.get(task.name))]

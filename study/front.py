@@ -78,6 +78,7 @@ def front(
     return {
         "name": study.settings.name,
         "experts": [expert.name for expert in study.experts],
+        "coefficients": list(study.coefficients),
         "tasks": task_facts(study),
         "evaluations": len(trials),
         "measured": [_measured(t, bool(on), test) for t, on in zip(trials, on_front, strict=True)],
@@ -182,8 +183,8 @@ def intervals(study: Study, prediction: surrogate.Prediction, row: int) -> dict[
 
 
 def named(study: Study, row: NDArray[np.float64]) -> dict[str, float]:
-    """A row of coefficients as {expert: number}."""
-    return {expert.name: round(float(value), 6) for expert, value in zip(study.experts, row, strict=True)}
+    """A row of coefficients as {name: number}."""
+    return {name: round(float(value), 6) for name, value in zip(study.coefficients, row, strict=True)}
 
 
 def shown(measured: dict[str, Measured]) -> dict[str, dict[str, float]]:
@@ -212,9 +213,10 @@ def baselines(study: Study) -> dict[str, Any]:
     names = [expert.name for expert in study.experts]
     wanted = {"base": tuple([0.0] * d), "average": tuple([round(1 / d, 4)] * d), "arithmetic": tuple([USUAL] * d)}
     wanted |= {f"expert:{name}": tuple(float(i == j) for j in range(d)) for i, name in enumerate(names)}
+    wanted = {label: tuple(study.everywhere(point)) for label, point in wanted.items()}
     found: dict[str, Any] = {}
     for trial in study.done("task_arithmetic"):
-        at = tuple(round(trial.coefficients[name], 4) for name in names)
+        at = tuple(round(trial.coefficients[name], 4) for name in study.coefficients)
         for label, point in wanted.items():
             if at == point and not trial.settings:
                 found[label] = {"trial": trial.id, "metrics": shown(trial.metrics), "test": shown(trial.test)}

@@ -29,16 +29,19 @@ def polish(
     at: At = None,
     method: MethodName = None,
     out: Annotated[Path | None, typer.Option("--out", help="Also export the polished model into this folder.")] = None,
+    by: Annotated[
+        str, typer.Option("--by", help="featcal: every layer; react: one map at the model's end.")
+    ] = "featcal",
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Polish a merge with the calibration samples (FeatCal), and measure it before and after."""
+    """Polish a merge with the calibration samples (FeatCal or ReACT), and measure it before and after."""
     from study.polish import polish as work
 
     if at is None:
         raise StudyError("Give the merge to polish.", "For example: --at digits=0.3,signs=0.7,flags=0.5.")
     study = open_study(folder)
-    value = work(study, study.method(method), parse_at(at), device, out)
+    value = work(study, study.method(method), parse_at(at), device, out, by)
     lines = [
         f"{name}: {value['before'][name]['value']:.3f} → {one['value']:.3f} ± {one['stderr']:.3f}"
         for name, one in value["after"].items()
@@ -56,6 +59,7 @@ def evolve(
     ] = None,
     method: MethodName = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the search; default: the study's.")] = None,
+    signed: Annotated[bool, typer.Option("--signed", help="As Evo-Merging: from -1.5 to 1.5.")] = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -65,6 +69,6 @@ def evolve(
     study = open_study(folder)
     wish = parse_at(want) if want else None
     chosen = study.settings.seed if seed is None else seed
-    value = search(study, study.method(method), trials, chosen, wish, device)
+    value = search(study, study.method(method), trials, chosen, wish, device, signed)
     at = ",".join(f"{name}={c:g}" for name, c in value["coefficients"].items())
     show(value, as_json, f"best of {value['trials']} measured merges: {value['value']:.4f}\n--at {at}")

@@ -21,6 +21,7 @@ from evaluation.task import Task
 from merging import Checkpoint, Directions, Method
 from study.calibration import Calibration
 from study.errors import StudyError
+from study.layers import keep_importance
 from study.learned import DIRECTIONS
 from study.samples import FOLDER as SAMPLES
 from study.samples import specs
@@ -153,7 +154,23 @@ class Measurer:
             finally:
                 if method.needs:  # what no forward pass reads must be the base's again
                     self.buffer.copy_(self.vectors.base())
+            self._weigh(choice, self._directions[key])
         return self._directions[key]
+
+    def _weigh(self, choice: MethodChoice, directions: Directions) -> None:
+        """Keep how much each coefficient of a layer group moves what a forward pass reads."""
+        groups = self.study.settings.groups
+        if groups is None or self.study.importance(choice) is not None:
+            return
+        layout = directions.layout
+        names = [entry.name for entry in layout.entries]
+        sizes = np.zeros((len(directions.names), len(names)))
+        for column, entry in enumerate(layout.entries):
+            if self._measured(entry.name):
+                moved = layout.view(directions.matrix, entry).reshape(len(directions.names), -1)
+                sizes[:, column] = torch.linalg.vector_norm(moved, dim=1, dtype=torch.float64).numpy()
+        found = merging.importance(sizes, names, groups)
+        keep_importance(self.study.folder, self.study.prepared(choice), found.tolist())
 
     def _access(self, method: Method, should_stop: Callable[[], bool]) -> Calibration:
         """Model and samples for a method that learns; the model is bound to the base meanwhile."""
@@ -172,7 +189,9 @@ class Measurer:
     ) -> None:
         """Write the merged weights that a forward pass reads into the model, rounded to the dtype of an export."""
         directions = self.directions(choice)
-        merging.combine_into(self.buffer, directions, coefficients, exact=exact, only=self._measured)
+        merging.combine_into(
+            self.buffer, directions, coefficients, exact=exact, only=self._measured, groups=self.study.settings.groups
+        )
         self._round(dtype or self.study.settings.dtype)
 
     def _measured(self, name: str) -> bool:

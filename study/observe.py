@@ -19,7 +19,7 @@ from study.settings import MethodChoice
 from study.study import Study, vector
 from study.trial import Measured, Trial
 from study.writing import replacing
-from surrogate import Observations
+from surrogate import Observations, Ties
 from surrogate.link import Link, link_for
 
 OUTPUTS = "outputs"
@@ -134,7 +134,7 @@ def observations(study: Study, method: MethodChoice, trials: list[Trial] | None 
     kept = [load_outputs(study, trial.id) for trial in done]
     complete = [bool(targets) and all(name in one for one in kept) for name in names]
     low, high = study.bounds(method)
-    d = len(study.experts)
+    d = len(study.coefficients)
     return Observations(
         X=np.array([vector(study, trial.coefficients) for trial in done], dtype=np.float64),
         Y=np.array([[sign(m) * t.metrics[n].value for m, n in zip(chosen, names, strict=True)] for t in done]),
@@ -153,7 +153,17 @@ def observations(study: Study, method: MethodChoice, trials: list[Trial] | None 
             maximised(metric(SEARCHED.get(one.name, one.name))) if whole else None
             for one, whole in zip(chosen, complete, strict=True)
         ),
+        ties=ties(study, method),
     )
+
+
+def ties(study: Study, method: MethodChoice) -> Ties | None:
+    """Which coefficients are one expert's, and how much each moves the weights; None without layer groups."""
+    if study.settings.groups is None:
+        return None
+    count, importance = len(study.coefficients) // len(study.experts), study.importance(method)
+    owner = np.repeat(np.arange(len(study.experts)), count)
+    return Ties(owner, np.ones(len(owner)) if importance is None else importance)
 
 
 def _same(trial: Trial, method: MethodChoice) -> bool:

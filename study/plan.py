@@ -10,7 +10,7 @@ import numpy as np
 
 import surrogate
 from study.front import fit
-from study.observe import observations
+from study.observe import observations, ties
 from study.settings import MethodChoice
 from study.study import Study
 from study.trial import Trial
@@ -20,17 +20,30 @@ PLANNED = ("anchor", "design", "proposal")
 
 
 def design_size(d: int) -> int:
-    """Trials before the surrogate takes over: 8, 10, 12 for 2, 3, 4 experts, three per expert above."""
+    """Trials before the surrogate takes over: 8, 10, 12 for 2, 3, 4 experts, three per expert above.
+
+    With layer groups `grouped_size`.
+    """
     return 2 * d + 4 if d <= 4 else 3 * d
+
+
+def grouped_size(d: int, experts: int) -> int:
+    """Trials before the surrogate takes over with layer groups: enough for the logit surrogate, and the experts'."""
+    return d + 3 + design_size(experts) // 2
 
 
 def first_points(study: Study, method: MethodChoice, seed: int, default: float | None) -> list[tuple[str, list[float]]]:
     """The anchors and the design as (origin, coefficients), always the same for one seed."""
-    d = len(study.experts)
+    experts, d = len(study.experts), len(study.coefficients)
     low, high = (np.full(d, bound) for bound in study.bounds(method))
-    anchors = surrogate.anchor_points(d, low, high, default)
-    size = max(design_size(d), len(anchors))
-    points = surrogate.design(d, size, low, high, anchors, seed).X
+    anchors = surrogate.anchor_points(experts, low[:experts], high[:experts], default)
+    tied = ties(study, method)
+    if tied is None:
+        size = max(design_size(d), len(anchors))
+        points = surrogate.design(d, size, low, high, anchors, seed).X
+    else:
+        anchors = tied.everywhere(anchors)
+        points = surrogate.tied_design(tied, grouped_size(d, experts), low, high, anchors, seed)
     rounded = [[float(round(value, 4)) for value in row] for row in points]
     return [("anchor" if i < len(anchors) else "design", row) for i, row in enumerate(rounded)]
 
@@ -70,10 +83,9 @@ def extend(study: Study, method: MethodChoice, budget: int, seed: int, default: 
 
 
 def _propose(study: Study, method: MethodChoice, point: list[float], origin: str) -> None:
-    names = [expert.name for expert in study.experts]
     low, high = study.bounds(method)
     inside = [min(max(value, low), high) for value in point]
-    study.propose(method, dict(zip(names, inside, strict=True)), origin)
+    study.propose(method, dict(zip(study.coefficients, inside, strict=True)), origin)
 
 
 def proposals(study: Study, method: MethodChoice, have: list[Trial], seed: int, name: str | None) -> surrogate.Proposal:

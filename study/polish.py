@@ -14,22 +14,27 @@ from study.run import measure_now
 from study.settings import MethodChoice
 from study.study import Study
 
-POLISH = "featcal"
+POLISHES = ("featcal", "react")
 
 
-def polished(study: Study, choice: MethodChoice, coefficients: Mapping[str, float]) -> MethodChoice:
+def polished(
+    study: Study, choice: MethodChoice, coefficients: Mapping[str, float], by: str = POLISHES[0]
+) -> MethodChoice:
     """The method that polishes a merge; its own coefficients are all 1.
 
     Raises:
-        StudyError: a method that cannot be polished (it is not linear, or has settings of its own), wrong coefficients.
+        StudyError: a method that cannot be polished (it is not linear, or has settings of its own), wrong coefficients,
+            an unknown polish.
     """
-    allowed = next(one.choices for one in method_settings(methods()[POLISH]) if one.name == "on")
+    if by not in POLISHES:
+        raise StudyError(f"Nothing polishes by '{by}'.", f"Allowed: {', '.join(POLISHES)}.")
+    allowed = next(one.choices for one in method_settings(methods()[by]) if one.name == "on")
     if choice.name not in allowed or choice.settings:
         what = f"'{choice.name}'" + (" with settings of its own" if choice.settings else "")
         raise StudyError(f"A merge by {what} cannot be polished.", f"Allowed, as published: {', '.join(allowed)}.")
     checked = study.check(choice, coefficients)
     at = ",".join(f"{name}={value!r}" for name, value in checked.items())
-    return MethodChoice(name=POLISH, settings={"on": choice.name, "at": at}, bounds=(0.0, 1.0))
+    return MethodChoice(name=by, settings={"on": choice.name, "at": at}, bounds=(0.0, 1.0))
 
 
 def polish(
@@ -38,14 +43,15 @@ def polish(
     coefficients: Mapping[str, float],
     device: str | None = None,
     out: Path | None = None,
+    by: str = POLISHES[0],
 ) -> dict[str, Any]:
     """The JSON of `python -m study polish`: validation metrics before and after; the export, where ``out`` is given.
 
     Raises:
         StudyError: as `polished`; or ``out`` holds something already.
     """
-    better = polished(study, choice, coefficients)
-    ones = {expert.name: 1.0 for expert in study.experts}
+    better = polished(study, choice, coefficients, by)
+    ones = dict.fromkeys(study.coefficients, 1.0)
     before, after = measure_now(study, [(choice, dict(coefficients)), (better, ones)], ("validation",), device)
     value: dict[str, Any] = {
         "method": better.name,

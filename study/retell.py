@@ -29,8 +29,9 @@ def recipe_text(study: Study, choice: MethodChoice, coefficients: Mapping[str, f
             "experts": [part(expert.name, expert.weights) for expert in study.experts],
             "method": choice.name,
             "settings": dict(choice.settings),
-            "coefficients": {expert.name: float(coefficients[expert.name]) for expert in study.experts},
-        },
+            "coefficients": {name: float(coefficients[name]) for name in study.coefficients},
+        }
+        | ({} if study.settings.groups is None else {"groups": study.settings.groups}),
         sort_keys=False,
         allow_unicode=True,
         width=1000,
@@ -42,7 +43,7 @@ def command_lines(
 ) -> list[str]:
     """What to type for the same: predict the mix, measure it, export it, and choose by the same minimums."""
     folder = shlex.quote(str(study.folder))
-    at = shlex.quote(",".join(f"{expert.name}={coefficients[expert.name]:.6g}" for expert in study.experts))
+    at = shlex.quote(",".join(f"{name}={coefficients[name]:.6g}" for name in study.coefficients))
     method = f" --method {choice.name}"
     model = f" --surrogate {name}" if name else ""
     lines = [

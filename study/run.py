@@ -112,6 +112,8 @@ class _Loop:
 
     def _extend(self, choice: MethodChoice, budget: int) -> bool:
         default = self.measurer.default(choice)
+        if self.study.settings.groups is not None:
+            self.measurer.directions(choice, self._stop_or_beat)  # the plan reads how much each group moves
         return extend(self.study, choice, budget, self.seed, default, self.surrogate)
 
     def _baselines(self, choices: list[MethodChoice], budget: int) -> None:
@@ -119,7 +121,7 @@ class _Loop:
         low, high = self.study.bounds(BASELINE)
         if not budget or any(one.name == BASELINE.name and not one.settings for one in choices) or low > 0 or high < 1:
             return
-        names = [expert.name for expert in self.study.experts]
+        names = self.study.coefficients
         for origin, point in first_points(self.study, BASELINE, self.seed, None):
             if origin == "anchor":
                 self.study.propose(BASELINE, dict(zip(names, point, strict=True)), "baseline")

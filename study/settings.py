@@ -91,6 +91,12 @@ def _check_bounds(bounds: tuple[float, float]) -> None:
         raise ValueError(f"bounds must be two finite numbers, the lower one first; got [{low:g}, {high:g}]")
 
 
+def _groups(value: Any) -> Any:
+    if value in (None, "slope") or (isinstance(value, int) and not isinstance(value, bool) and 2 <= value <= 16):
+        return value
+    raise ValueError("groups must be slope or a whole number from 2 to 16")
+
+
 def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
@@ -104,6 +110,7 @@ class Settings(Strict):
     tasks: tuple[TaskChoice, ...] = Field(min_length=1)
     methods: tuple[Annotated[MethodChoice, BeforeValidator(_named)], ...] = Field(min_length=1)
     bounds: tuple[float, float] = (0.0, 1.0)
+    groups: Annotated[int | Literal["slope"] | None, BeforeValidator(_groups)] = None
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     dtype: Literal["as base", "float32", "float16", "bfloat16"] = "as base"
 

@@ -26,6 +26,7 @@ def status(study: Study) -> dict[str, object]:
     return {
         "name": study.settings.name,
         "experts": [expert.name for expert in study.experts],
+        "coefficients": list(study.coefficients),
         "tasks": [{"name": task.name, "metric": task.metric, "title": task.title or task.name} for task in study.tasks],
         "methods": [method.name for method in study.settings.methods],
         "done": counts["done"],

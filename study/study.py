@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from study.errors import StudyError
+from study.layers import coefficient_names, kept_importance
 from study.server import confined
 from study.settings import FILE, ExpertChoice, MethodChoice, Settings, TaskChoice, dump, read
 from study.store import FILE as STORE
@@ -32,6 +36,16 @@ class Study:
     def experts(self) -> tuple[ExpertChoice, ...]:
         """The experts, in the order of the coefficients."""
         return self.settings.experts
+
+    @cached_property
+    def coefficients(self) -> tuple[str, ...]:
+        """The names of what is searched, in their order: the experts, or EXPERT@GROUP with layer groups."""
+        return coefficient_names([expert.name for expert in self.experts], self.settings.groups)
+
+    def everywhere(self, numbers: Sequence[float]) -> list[float]:
+        """One number per expert as coefficients: the same in each of the expert's layer groups."""
+        groups = len(self.coefficients) // len(self.experts)
+        return [float(number) for number in numbers for _ in range(groups)]
 
     @property
     def tasks(self) -> tuple[TaskChoice, ...]:
@@ -82,6 +96,16 @@ class Study:
             }
         )[:12]
 
+    def importance(self, method: MethodChoice) -> NDArray[np.float64] | None:
+        """How much each coefficient moves the weights, (d,); None without layer groups or before they were prepared."""
+        if self.settings.groups is None:
+            return None
+        return kept_importance(self.folder, self.prepared(method))
+
+    def prepared(self, method: MethodChoice) -> str:
+        """The name of a method with its settings among what was prepared in this study."""
+        return _hash({"context": self.context, "method": method.name, "settings": method.settings})[:12]
+
     def propose(self, method: MethodChoice, coefficients: Mapping[str, float], origin: str) -> str:
         """Add a proposed trial (nothing happens if it is there already); its id.
 
@@ -94,16 +118,21 @@ class Study:
         return identity
 
     def check(self, method: MethodChoice, coefficients: Mapping[str, float]) -> dict[str, float]:
-        """The coefficients as floats in the experts' order, or a StudyError that names what is wrong."""
-        names = [expert.name for expert in self.experts]
+        """The coefficients as floats in their order, or a StudyError that names what is wrong.
+
+        With layer groups an expert's own name stands for all its groups that are not named.
+        """
+        names, coefficients = self.coefficients, self._spelled_out(coefficients)
+        whom = "experts" if self.settings.groups is None else "coefficients"
         for name in coefficients:
             if name not in names:
                 near = difflib.get_close_matches(name, names, n=1)
                 hint = f" Nearest: '{near[0]}'." if near else ""
-                raise StudyError(f"Unknown coefficient '{name}'.{hint}", f"The experts are: {', '.join(names)}.")
+                raise StudyError(f"Unknown coefficient '{name}'.{hint}", f"The {whom} are: {', '.join(names)}.")
         missing = [name for name in names if name not in coefficients]
         if missing:
-            raise StudyError(f"No coefficient for '{missing[0]}'.", f"Give one for each expert: {', '.join(names)}.")
+            cure = f"Give one for each {'expert' if whom == 'experts' else 'of these'}: {', '.join(names)}."
+            raise StudyError(f"No coefficient for '{missing[0]}'.", cure)
         low, high = self.bounds(method)
         for name in names:
             value = coefficients[name]
@@ -113,6 +142,18 @@ class Study:
                     f"Choose a value inside, or widen 'bounds' in {self.folder / FILE}.",
                 )
         return {name: float(coefficients[name]) for name in names}
+
+    def _spelled_out(self, coefficients: Mapping[str, float]) -> Mapping[str, float]:
+        if self.settings.groups is None:
+            return coefficients
+        found: dict[str, float] = {}
+        for expert in self.experts:
+            if expert.name in coefficients:
+                found |= dict.fromkeys(
+                    coefficient_names([expert.name], self.settings.groups), coefficients[expert.name]
+                )
+        experts = {expert.name for expert in self.experts}
+        return found | {name: value for name, value in coefficients.items() if name not in experts}
 
     def done(self, method: str | None = None) -> list[Trial]:
         """Finished trials, oldest first; of one method if named."""
@@ -184,8 +225,8 @@ def find_task(study: Study, task: str) -> TaskChoice:
 
 
 def vector(study: Study, coefficients: Mapping[str, float]) -> Sequence[float]:
-    """Coefficients as numbers in the experts' order."""
-    return [coefficients[expert.name] for expert in study.experts]
+    """Coefficients as numbers in their order."""
+    return [coefficients[name] for name in study.coefficients]
 
 
 def _hash(value: object) -> str:

@@ -15,8 +15,9 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would take for 
 
 
 def table(study: Study) -> list[dict[str, Any]]:
-    """One row per trial, oldest first. Columns: number, trial, method, origin, state, `c.EXPERT` (coefficient),
-    `TASK`, `TASK.stderr`, `TASK.n` (validation), `test.TASK`, `test.TASK.stderr`, seconds by part, finished, error."""
+    """One row per trial, oldest first. Columns: number, trial, method, origin, state, `c.EXPERT` or `c.EXPERT@GROUP`
+    (coefficients), `TASK`, `TASK.stderr`, `TASK.n` (validation), `test.TASK`, `test.TASK.stderr`, seconds by part,
+    finished, error."""
     return [_row(study, trial) for trial in study.store.trials()]
 
 
@@ -28,7 +29,7 @@ def _row(study: Study, trial: Trial) -> dict[str, Any]:
         "origin": trial.origin,
         "state": trial.state,
     }
-    row |= {f"c.{expert.name}": trial.coefficients[expert.name] for expert in study.experts}
+    row |= {f"c.{name}": trial.coefficients[name] for name in study.coefficients}
     for task in study.tasks:
         one, test = trial.metrics.get(task.name), trial.test.get(task.name)
         row |= {task.name: _value(one), f"{task.name}.stderr": _error(one), f"{task.name}.n": one.n if one else None}

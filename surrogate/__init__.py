@@ -20,11 +20,15 @@ from surrogate.front import (
 )
 from surrogate.link import Link, link_for
 from surrogate.logits import FittedLogits
+from surrogate.maximise import Maximum, maximise
 from surrogate.nested import Nested, nested, pair_up
 from surrogate.observations import Observations
+from surrogate.pareto_set import ParetoSet, pareto_set
 from surrogate.prediction import Fitted, LeaveOneOut, Prediction, Surrogate
 from surrogate.propose import Proposal, propose
 from surrogate.search import Front, predicted_cloud, predicted_front
+from surrogate.tied import tied_design
+from surrogate.ties import Ties
 from surrogate.trust import Trust, judge
 
 __all__ = [
@@ -37,12 +41,15 @@ __all__ = [
     "Front",
     "LeaveOneOut",
     "Link",
+    "Maximum",
     "Nested",
     "Observations",
+    "ParetoSet",
     "Prediction",
     "Proposal",
     "Surrogate",
     "SurrogateError",
+    "Ties",
     "Trust",
     "anchor_points",
     "balanced",
@@ -58,10 +65,12 @@ __all__ = [
     "knee",
     "knee_of",
     "link_for",
+    "maximise",
     "nested",
     "non_dominated",
     "normalised",
     "pair_up",
+    "pareto_set",
     "predicted_cloud",
     "predicted_front",
     "propose",
@@ -69,5 +78,6 @@ __all__ = [
     "reference_point",
     "surrogate",
     "surrogates",
+    "tied_design",
     "usable",
 ]

@@ -45,7 +45,7 @@ class GaussianProcess:
         o = observations
         need_trials(self.title, o.d, self.min_trials(o.d), o.n)
         order = o.canonical()
-        with _seeded(seed):
+        with seeded(seed):
             models = tuple(_model(o.unit[order], *_warped(o, order, j)) for j in range(o.m))
         search = self.fit(o.for_search(), seed) if o.searches_otherwise else None
         return FittedProcess(o, models, seed, search)
@@ -77,7 +77,7 @@ class FittedProcess:
 
         u = torch.as_tensor(self._u(X))
         out = []
-        with _seeded(self.seed), torch.no_grad():
+        with seeded(self.seed), torch.no_grad():
             for link, model in zip(self.observations.links, self.models, strict=True):
                 z = model.posterior(u).rsample(torch.Size([count]))[..., 0].numpy()
                 out.append(link.inverse(z))
@@ -115,7 +115,7 @@ class FittedProcess:
         model = ModelListGP(*fitted.models)
         known = torch.as_tensor(o.unit[order])
         sampler = SobolQMCNormalSampler(torch.Size([64]), seed=self.seed)
-        with _seeded(self.seed):
+        with seeded(self.seed):
             if o.m > MANY:
                 return self._scalarised(model, known, bounds, waiting, count, low, high)
             Z = np.stack([_warped(o, order, j)[0] for j in range(o.m)], axis=1)
@@ -210,7 +210,7 @@ def _prediction(links: tuple[Link, ...], z: Array, sd: Array) -> Prediction:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """A seeded generator inside, the caller's generator untouched outside; BoTorch's own warnings are not the
     caller's."""
     import warnings

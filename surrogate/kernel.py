@@ -14,8 +14,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from surrogate.observations import Array
+from surrogate.ties import CENTRE as CENTRE
 
-CENTRE = 0.3
 LENGTH = (0.15, 12.0)
 MIXTURE = (0.2, 50.0)
 LINEAR = (1e-3, 50.0)

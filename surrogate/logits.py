@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from surrogate.errors import SurrogateError
 from surrogate.kernel import Kernel, Posterior, learn
-from surrogate.observations import Array, MetricFunction, Observations, check_points, need_trials, to_unit
+from surrogate.observations import Array, MetricFunction, Observations, check_points, need_trials
 from surrogate.prediction import LeaveOneOut, Prediction
 from surrogate.reading import Floats, Reading, margin_for, plan
 
@@ -106,7 +106,7 @@ class LogitSurrogate:
         need_trials(self.title, o.d, self.min_trials(o.d), o.n)
         order = o.canonical()
         rows = order[np.sort(np.unique(o.X[order], axis=0, return_index=True)[1])]
-        U = o.unit[rows]
+        U = o.coordinates(o.X)[rows]
         readings, residuals = [], []
         for j in range(o.m):
             outputs, targets = o.outputs[j], o.targets[j]
@@ -216,7 +216,7 @@ class FittedLogits:
 
     def _u(self, X: Array) -> Array:
         o = self.observations
-        return to_unit(check_points(X, o.d), o.low, o.high)
+        return o.coordinates(check_points(X, o.d))
 
     def _beyond(self, u: Array) -> Array:
         """sd(u) of each task in units of its level, (k, m)."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from surrogate.errors import SurrogateError
 from surrogate.link import Link
+from surrogate.ties import CENTRE, Ties
 
 Array = NDArray[np.float64]
 Outputs = NDArray[Any]
@@ -30,6 +31,7 @@ class Observations:
     outputs: per metric the per-sample outputs (n, s, C) it was read from, or None; targets: per metric (s,), or None;
     metrics: per metric the callable (outputs (..., s, C), targets (s,)) -> (...), maximised, or None;
     search: like metrics, what the search maximises instead (soft accuracy); empty means the metrics themselves.
+    ties: which coefficients belong together and how much each matters, where that is known beforehand.
 
     Raises SurrogateError for shapes that disagree and for any number that is not finite, by name.
     """
@@ -45,6 +47,7 @@ class Observations:
     targets: tuple[NDArray[Any] | None, ...] = ()
     metrics: tuple[MetricFunction | None, ...] = ()
     search: tuple[MetricFunction | None, ...] = ()
+    ties: Ties | None = None
 
     def __post_init__(self) -> None:
         for name in ("X", "Y", "noise", "low", "high"):
@@ -55,6 +58,8 @@ class Observations:
                 object.__setattr__(self, name, (None,) * m)
         check_shapes(self)
         check_values(self)
+        if self.ties is not None and len(self.ties.owner) != self.d:
+            raise SurrogateError(f"The ties are of {len(self.ties.owner)} coefficients, X has {self.d}.")
 
     @property
     def n(self) -> int:
@@ -75,6 +80,11 @@ class Observations:
     def unit(self) -> Array:
         """X mapped so that the box is the unit box, (n, d)."""
         return to_unit(self.X, self.low, self.high)
+
+    def coordinates(self, X: Array) -> Array:
+        """Points (k, d) as the logit surrogate's kernel sees them: of the unit box, stretched by what each matters."""
+        u = to_unit(X, self.low, self.high)
+        return u if self.ties is None else CENTRE + (u - CENTRE) * self.ties.scale
 
     @property
     def searches_otherwise(self) -> bool:
@@ -106,6 +116,7 @@ class Observations:
             pick(self.targets),
             pick(self.metrics),
             pick(self.search),
+            self.ties,
         )
 
     def canonical(self) -> NDArray[np.intp]:

@@ -19,6 +19,7 @@ from surrogate.front import Index, even_subset, non_dominated
 from surrogate.observations import Array, Observations, check_box
 from surrogate.prediction import Fitted, Prediction
 from surrogate.sobol import sobol
+from surrogate.tied import tied_points
 
 GRID = {1: 201, 2: 33, 3: 12}
 
@@ -75,7 +76,11 @@ def predicted_cloud(
     check_box(low, high, o.d)
     lower, upper = sampled_box(o, low, high)
     inside = ((o.X >= lower) & (o.X <= upper)).all(axis=1)
-    X = np.concatenate([o.X[inside], candidates(o.d, lower, upper, seed, count)])
+    if o.ties is None:
+        fresh = candidates(o.d, lower, upper, seed, count)
+    else:
+        fresh = tied_points(o.ties, count, lower, upper, seed)
+    X = np.concatenate([o.X[inside], fresh])
     X = _believed(fitted, X, int(inside.sum()))
     Y = fitted.objective(X)
     rng = np.random.default_rng(seed)

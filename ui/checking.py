@@ -17,7 +17,7 @@ PATIENCE = 20.0  # seconds that a new worker may need before it shows itself
 
 def ask_for_check(study: Study, method: str, pick: list[float]) -> None:
     """Propose the mix as a trial and see to it that somebody measures it."""
-    names = [expert.name for expert in study.experts]
+    names = study.coefficients
     low, high = study.bounds(study.method(method))
     inside = [min(max(value, low), high) for value in pick]
     strengths = dict(zip(names, inside, strict=True))

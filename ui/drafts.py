@@ -187,6 +187,7 @@ def settings_of(draft: Mapping[str, Any], methods: Sequence[MethodChoice]) -> Se
             for row in tasks(draft)
         ),
         methods=tuple(methods),
+        groups=draft.get("groups"),
     )
 
 
@@ -208,6 +209,7 @@ def draft_from(settings: Settings) -> Json:
         "methods": [one.name for one in settings.methods],
         "settings": {one.name: dict(one.settings) for one in settings.methods},
         "bounds": {one.name: one.bounds for one in settings.methods if one.bounds},
+        "groups": settings.groups,
     }
     for i, expert in enumerate(settings.experts):
         draft |= {f"expert_name_{i}": expert.title or expert.name, f"expert_path_{i}": expert.weights}

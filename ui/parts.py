@@ -105,7 +105,7 @@ def exams(study: Study) -> int:
 
 def map_needs(study: Study) -> int:
     """How many mixes must be measured before there is a map."""
-    return len(study.experts) + 2
+    return len(study.coefficients) + 2
 
 
 def unit_of(facts: Mapping[str, Any]) -> str:

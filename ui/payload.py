@@ -31,13 +31,14 @@ def explorer_payload(
     tasks = list(front["tasks"])
     names = [task["name"] for task in tasks]
     signs = [-1.0 if task["direction"] == "min" else 1.0 for task in tasks]
-    experts = list(front["experts"])
+    experts = list(front.get("coefficients", front["experts"]))  # with layer groups several of each
     base_lines = front.get("baselines", {})
     floors = _floors(front, names)
     checked = _checked(front, method, experts, names, signs, titles)
     predicted = [_predicted(point, experts, names, signs) for point in front["predicted"] if point["method"] == method]
     facts = [
-        _task(task, sign, floor, base_lines, experts) for task, sign, floor in zip(tasks, signs, floors, strict=True)
+        _task(task, sign, floor, base_lines, front["experts"])
+        for task, sign, floor in zip(tasks, signs, floors, strict=True)
     ]
     for t, fact in enumerate(facts):
         fact["n"] = next((row["n"][t] for row in checked), 0)

@@ -13,6 +13,7 @@ from study import library
 from study.errors import StudyError
 from study.flips import flips
 from study.front import front, methods_measured
+from study.layers import labels, title
 from study.study import Study
 from study.trust import left_out, surrogates
 from ui import copy, methods
@@ -105,10 +106,21 @@ def front_of(
     return _front(study.folder.name, revision or study.store.revision(), points, method, surrogate)
 
 
+def titles_of(study: Study) -> dict[str, str]:
+    """What a screen calls each expert and each coefficient."""
+    groups = study.settings.groups
+    pairs = [(one, label) for one in study.experts for label in labels(groups)]
+    named = {
+        name: title(one.title or one.name, label, groups)
+        for name, (one, label) in zip(study.coefficients, pairs, strict=True)
+    }
+    return {expert.name: expert.title or expert.name for expert in study.experts} | named
+
+
 def payload_of(study: Study, revision: str, method: str, surrogate: str | None = None) -> Json:
     """The explorer's message for a revision; the same bytes every time, so that it is sent once."""
     choice = study.method(method)
-    titles = {expert.name: expert.title or expert.name for expert in study.experts}
+    titles = titles_of(study)
     found = front_of(study, revision, method=method, surrogate=surrogate)
     listed = [one.name for one in methods_measured(study)]
     shown = {name: methods.title(name) for name in listed}
@@ -124,7 +136,7 @@ def payload_of(study: Study, revision: str, method: str, surrogate: str | None =
 def _samples(key: str, revision: str, method: str) -> Json:
     study = library.find(key)
     found = _front(key, revision, POINTS, method, None)
-    names = [expert.name for expert in study.experts]
+    names = study.coefficients
     at = np.array([[point["coefficients"][name] for name in names] for point in found["predicted"]])
     try:
         return packed_flips(study, flips(study, study.method(method), at.reshape(-1, len(names))), len(names))
@@ -189,7 +201,7 @@ def picked(study: Study) -> dict[str, float] | None:
     """The strengths of the chosen mix, from this visit or from the address."""
     choice = st.session_state.get("choice") or {}
     numbers = choice.get("pick") or _numbers(st.query_params.get("pick", ""))
-    names = [expert.name for expert in study.experts]
+    names = study.coefficients
     return dict(zip(names, numbers, strict=True)) if len(numbers) == len(names) else None
 
 

@@ -56,6 +56,8 @@ def to_mergekit(recipe: Recipe) -> str:
     if recipe.method not in _SAYINGS:
         made = recipe.method if recipe.method in methods() else f"{recipe.method} (unknown)"
         raise MergingError(f"mergekit cannot say '{made}'.", f"It can say {', '.join(sorted(_SAYINGS))}.")
+    if recipe.groups is not None:
+        raise MergingError("mergekit's YAML is written without layer groups.", "Give each expert one coefficient.")
     settings = recipe.made().settings
     weights = tuple(float(recipe.coefficients[part.name]) for part in recipe.experts)
     said = _SAYINGS[recipe.method](Order(recipe, settings, weights))

@@ -3,27 +3,15 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from merging.access import Access
 from merging.anchor import source
 from merging.method import Linearity, Method, Paper
-from merging.setting import Choice, Range, Text
+from merging.scaled import Scaled, filled, learn_scales
+from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
-from merging.training import (
-    LOOK_HELP,
-    PREFERENCE_FORM,
-    PREFERENCE_HELP,
-    RATE_HELP,
-    STEPS_HELP,
-    TRANSDUCTIVE_HELP,
-    Course,
-    Scaled,
-    learned,
-    preferences,
-    train,
-)
+from merging.training import TRANSDUCTIVE_HELP, Course, Look, Preference, Rate, Steps, looking
 
 
 @dataclass(frozen=True)
@@ -60,28 +48,20 @@ class AdaMerging(Method):
         Literal["task_arithmetic", "ties"], Choice("ties: trimmed and elected task vectors, AdaMerging++.")
     ] = "task_arithmetic"
     start: Annotated[float, Range(0.0, 1.0, "λ at the start.")] = 0.3
-    steps: Annotated[int, Range(0, 10000, STEPS_HELP)] = 500
-    rate: Annotated[float, Range(1e-5, 1.0, RATE_HELP)] = 1e-3
-    look: Annotated[int, Range(0, 1000, LOOK_HELP)] = 25
-    preference: Annotated[str, Text(PREFERENCE_HELP, PREFERENCE_FORM)] = ""
+    steps: Steps = 500
+    rate: Rate = 1e-3
+    look: Look = 25
+    preference: Preference = ""
     transductive: Annotated[bool, Choice(TRANSDUCTIVE_HELP)] = False
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Samples without labels, of the test split where that was asked for."""
-        looks = ("validation",) if self.look else ()
-        return ("test inputs" if self.transductive else "inputs", *looks)
+        return ("test inputs" if self.transductive else "inputs", *looking(self.look))
 
     def learn(self, rows: Tensor, vectors: TaskVectors, access: Access) -> dict[str, Any]:
         """Train λ and multiply the task vectors by it."""
         source(self.on, vectors, rows)
         scaled = Scaled(rows, vectors, access, self.by)
-        start = torch.full(scaled.shape, self.start, dtype=torch.float64)
         course = Course("entropy", self.steps, self.rate, self.look, low=0.0, high=1.0)
-        found = train(start, scaled.write, scaled.pull, access, course, preferences(self.preference, access.tasks))
-        scaled.apply(found.values, rows)
-        return {
-            "learned": learned(found.values, vectors.layout, vectors.names),
-            "best": found.best,
-            "curve": found.curve,
-        }
+        return learn_scales(scaled, rows, access, filled(scaled, self.start), course, self.preference)

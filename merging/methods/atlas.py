@@ -3,26 +3,15 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from merging.access import Access
 from merging.anchor import source
 from merging.method import Linearity, Method, Paper
-from merging.setting import Range, Text
+from merging.scaled import Scaled, filled, learn_scales
+from merging.setting import Range
 from merging.task_vector import TaskVectors
-from merging.training import (
-    LOOK_HELP,
-    PREFERENCE_FORM,
-    PREFERENCE_HELP,
-    RATE_HELP,
-    STEPS_HELP,
-    Course,
-    Scaled,
-    learned,
-    preferences,
-    train,
-)
+from merging.training import Course, Look, Preference, Rate, Steps, looking
 
 
 @dataclass(frozen=True)
@@ -51,27 +40,20 @@ class Atlas(Method):
         "2407.02880", "Knowledge Composition using Task Vectors with Learned Anisotropic Scaling", 2024, "Zhang et al."
     )
 
-    steps: Annotated[int, Range(0, 10000, STEPS_HELP)] = 300
-    rate: Annotated[float, Range(1e-5, 1.0, RATE_HELP)] = 1e-2
+    steps: Steps = 300
+    rate: Rate = 1e-2
     decay: Annotated[float, Range(0.0, 10.0, "Weight decay, towards the base.")] = 0.1
-    look: Annotated[int, Range(0, 1000, LOOK_HELP)] = 20
-    preference: Annotated[str, Text(PREFERENCE_HELP, PREFERENCE_FORM)] = ""
+    look: Look = 20
+    preference: Preference = ""
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Samples with labels."""
-        return ("inputs", "labels", *(("validation",) if self.look else ()))
+        return ("inputs", "labels", *looking(self.look))
 
     def learn(self, rows: Tensor, vectors: TaskVectors, access: Access) -> dict[str, Any]:
         """Train Λ and multiply the task vectors by it."""
         source("task_arithmetic", vectors, rows)
-        scaled = Scaled(rows, vectors, access, "layer")
-        start = torch.zeros(scaled.shape, dtype=torch.float64)
+        scaled = Scaled(rows, vectors, access)
         course = Course("labels", self.steps, self.rate, self.look, self.decay)
-        found = train(start, scaled.write, scaled.pull, access, course, preferences(self.preference, access.tasks))
-        scaled.apply(found.values, rows)
-        return {
-            "learned": learned(found.values, vectors.layout, vectors.names),
-            "best": found.best,
-            "curve": found.curve,
-        }
+        return learn_scales(scaled, rows, access, filled(scaled, 0.0), course, self.preference)

@@ -9,18 +9,9 @@ from torch import Tensor
 from merging.access import Access
 from merging.anchor import source
 from merging.method import Linearity, Method, Paper
-from merging.setting import Range, Text
+from merging.setting import Range
 from merging.task_vector import Layout, TaskVectors
-from merging.training import (
-    LOOK_HELP,
-    PREFERENCE_FORM,
-    PREFERENCE_HELP,
-    RATE_HELP,
-    STEPS_HELP,
-    Course,
-    preferences,
-    train,
-)
+from merging.training import Course, Look, Preference, Rate, Steps, looking, preferences, train
 
 TEMPERATURE = 0.5
 
@@ -54,16 +45,16 @@ class Concrete(Method):
     )
 
     strength: Annotated[float, Range(0.0, 2.0, "λ, the coefficient of every expert.")] = 0.3
-    steps: Annotated[int, Range(0, 10000, STEPS_HELP)] = 300
-    rate: Annotated[float, Range(1e-5, 1.0, RATE_HELP)] = 1e-2
+    steps: Steps = 300
+    rate: Rate = 1e-2
     seed: Annotated[int, Range(0, 2**31 - 1, "Seed of the dice that are thrown while it learns.")] = 0
-    look: Annotated[int, Range(0, 1000, LOOK_HELP)] = 25
-    preference: Annotated[str, Text(PREFERENCE_HELP, PREFERENCE_FORM)] = ""
+    look: Look = 25
+    preference: Preference = ""
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Samples without labels."""
-        return ("inputs", *(("validation",) if self.look else ()))
+        return ("inputs", *looking(self.look))
 
     def learn(self, rows: Tensor, vectors: TaskVectors, access: Access) -> dict[str, Any]:
         """Train the logits x, then multiply the task vectors by λ m̃."""

@@ -9,20 +9,13 @@ from torch import Tensor
 from merging.access import Access
 from merging.anchor import source
 from merging.method import Linearity, Method, Paper
-from merging.setting import Range, Text
+from merging.scaled import Scaled, applied, filled
+from merging.setting import Range
 from merging.task_vector import TaskVectors
-from merging.training import (
-    LOOK_HELP,
-    PREFERENCE_FORM,
-    PREFERENCE_HELP,
-    RATE_HELP,
-    STEPS_HELP,
-    Course,
-    Scaled,
-    learned,
-    preferences,
-    train,
-)
+from merging.training import Course, Look, Preference, Rate, Steps, Trained, looking, preferences, train
+
+Start = Annotated[float, Range(0.01, 0.99, "α at the start.")]
+Even = Annotated[float, Range(0.0, 100.0, "γ, the pull of every α to the mean of all.")]
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,7 @@ class ExpertMerging(Method):
 
     Deviations: each block's distance is divided by the size of what is aimed at, so that no block rules the sum;
     batches in place of few single samples, with a smaller rate (0.1, theirs 0.5 for one pass over 5 samples);
-    norms, biases and embeddings are learned too. Expert Merging++ (chunks of large tensors) is not here.
+    norms, biases and embeddings are learned too.
 
     Cost and memory: as AdaMerging, and the block outputs of every expert for its samples.
     """
@@ -53,40 +46,61 @@ class ExpertMerging(Method):
         "Zhang et al.",
     )
 
-    start: Annotated[float, Range(0.01, 0.99, "α at the start.")] = 0.3
-    steps: Annotated[int, Range(0, 10000, STEPS_HELP)] = 200
-    rate: Annotated[float, Range(1e-5, 1.0, RATE_HELP)] = 0.1
-    even: Annotated[float, Range(0.0, 100.0, "γ, the pull of every α to the mean of all.")] = 0.05
-    look: Annotated[int, Range(0, 1000, LOOK_HELP)] = 10
-    preference: Annotated[str, Text(PREFERENCE_HELP, PREFERENCE_FORM)] = ""
+    start: Start = 0.3
+    steps: Steps = 200
+    rate: Rate = 0.1
+    even: Even = 0.05
+    look: Look = 10
+    preference: Preference = ""
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Samples without labels."""
-        return ("inputs", *(("validation",) if self.look else ()))
+        return ("inputs", *looking(self.look))
 
     def learn(self, rows: Tensor, vectors: TaskVectors, access: Access) -> dict[str, Any]:
         """Remember the experts' answers, train a, multiply the task vectors by α."""
-        for number, expert in enumerate(vectors.names):
-            access.tell("asking the experts", number, len(vectors.names))
-            vectors.write_expert(number, access.weights)
-            access.remember(expert)
+        remember(vectors, access)
         source("task_arithmetic", vectors, rows)
-        scaled = Scaled(rows, vectors, access, "layer")
-        place = torch.full(scaled.shape, self.start, dtype=torch.float64).logit()
-
-        def write(values: Tensor) -> None:
-            scaled.write(values.sigmoid())
-            place.copy_(values)
-
-        def pull(gradient: Tensor) -> Tensor:
-            alpha = place.sigmoid()
-            sign = (alpha - alpha.mean()).sign()
-            uneven = self.even * (sign - sign.mean()) / alpha.numel()
-            return (scaled.pull(gradient) + uneven) * alpha * (1.0 - alpha)
-
+        scaled = Scaled(rows, vectors, access)
         course = Course("expert", self.steps, self.rate, self.look)
-        found = train(place.clone(), write, pull, access, course, preferences(self.preference, access.tasks))
-        alpha = found.values.sigmoid()
-        scaled.apply(alpha, rows)
-        return {"learned": learned(alpha, vectors.layout, vectors.names), "best": found.best, "curve": found.curve}
+        alpha, found = learn_shares(scaled, access, filled(scaled, self.start), course, self.even, self.preference)
+        return applied(scaled, rows, found, alpha)
+
+
+def remember(vectors: TaskVectors, access: Access) -> None:
+    """Let every expert answer its own samples once."""
+    for number, expert in enumerate(vectors.names):
+        access.tell("asking the experts", number, len(vectors.names))
+        vectors.write_expert(number, access.weights)
+        access.remember(expert)
+
+
+def learn_shares(
+    scaled: Scaled,
+    access: Access,
+    start: Tensor,
+    course: Course,
+    even: float,
+    wish: str,
+    free: Tensor | None = None,
+) -> tuple[Tensor, Trained]:
+    """Train α = sigmoid(a) from `start` (T, E), with γ = `even`; the α that is kept, and how it went.
+
+    `free` (E,) says which columns are learned; the others stay.
+    """
+    place = start.logit()
+    loose = torch.ones(start.shape[1], dtype=start.dtype) if free is None else free.to(start.dtype)
+
+    def write(values: Tensor) -> None:
+        scaled.write(values.sigmoid())
+        place.copy_(values)
+
+    def pull(gradient: Tensor) -> Tensor:
+        alpha = place.sigmoid()
+        sign = (alpha - alpha.mean()).sign()
+        uneven = even * (sign - sign.mean()) / alpha.numel()
+        return (scaled.pull(gradient) + uneven) * alpha * (1.0 - alpha) * loose
+
+    found = train(place.clone(), write, pull, access, course, preferences(wish, access.tasks))
+    return found.values.sigmoid(), found

@@ -66,4 +66,4 @@ class FeatCal(Method):
                 how = dict(stage)
                 pairs.append({key: Paired.of(how[key], ours[key], theirs[key], self.blend) for key in how})
             calibrate_stage(rows, vectors, anchor, stage, pairs, rule)
-        return {"blocks": len(order), "anchor": dict(zip(vectors.names, anchor.coefficients.tolist(), strict=True))}
+        return {"blocks": len(order), "anchor": dict(anchor.coefficients)}

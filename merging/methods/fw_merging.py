@@ -9,9 +9,10 @@ from torch import Tensor
 from merging.access import Access
 from merging.anchor import source
 from merging.method import Linearity, Method, Paper
-from merging.setting import Choice, Range, Text
+from merging.scaled import Scaled, filled
+from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
-from merging.training import PREFERENCE_FORM, PREFERENCE_HELP, Course, Scaled, descend, learned, preferences
+from merging.training import Course, Preference, descend, preferences
 
 TIE = 1e-9  # vertices that near in cosine share the step: a scalar's are all 1 or -1
 
@@ -45,13 +46,13 @@ class FwMerging(Method):
     steps: Annotated[int, Range(0, 1000, "Iterations.")] = 10
     step: Annotated[float, Range(0.0, 1.0, "Multiplies the step sizes 2/(t + 2).")] = 1.0
     scale: Annotated[float, Range(0.01, 1.0, "Share of the way that is gone.")] = 0.3
-    preference: Annotated[str, Text(PREFERENCE_HELP, PREFERENCE_FORM)] = ""
+    preference: Preference = ""
 
     def learn(self, rows: Tensor, vectors: TaskVectors, access: Access) -> dict[str, Any]:
         """Iterate over coefficients λ (T, E), one column per tensor."""
         source("task_arithmetic", vectors, rows)
-        scaled = Scaled(rows, vectors, access, "layer")
-        values = torch.full(scaled.shape, self.start, dtype=torch.float64)
+        scaled = Scaled(rows, vectors, access)
+        values = filled(scaled, self.start)
         first = values.clone()
         prefer = preferences(self.preference, access.tasks)
         chosen = dict.fromkeys((*vectors.names, "the first merge"), 0.0)
@@ -71,7 +72,7 @@ class FwMerging(Method):
             for who, count in zip(chosen, picked.sum(1).tolist(), strict=True):
                 chosen[who] += count
         scaled.apply(values, rows)
-        return {"learned": learned(values, vectors.layout, vectors.names), "chosen": chosen, "losses": losses}
+        return {"learned": scaled.facts(values), "chosen": chosen, "losses": losses}
 
     def _slope(self, scaled: Scaled, access: Access, prefer: dict[str, float]) -> float:
         """Add up the gradient over every batch of every task; the mean loss."""

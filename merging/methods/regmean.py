@@ -7,11 +7,13 @@ from torch import Tensor
 
 from merging.access import Access
 from merging.method import Linearity, Method, Paper
-from merging.moments import Regression, mean_elsewhere
+from merging.moments import Regression, mean_elsewhere, mean_of
 from merging.setting import Range
 from merging.task_vector import TaskVectors
 
 KEEP_HELP = "Share of the off-diagonal entries of each Gram matrix that is kept; the sensitive setting."
+Keep = Annotated[float, Range(0.0, 1.0, KEEP_HELP)]
+Ridge = Annotated[float, Range(1e-9, 10.0, "Pull towards the mean, in mean eigenvalues of the Gram sum.")]
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,14 @@ class RegMean(Method):
         "2212.09849", "Dataless Knowledge Fusion by Merging Weights of Language Models", 2023, "Jin et al."
     )
 
-    keep: Annotated[float, Range(0.0, 1.0, KEEP_HELP)] = 0.95
-    ridge: Annotated[float, Range(1e-9, 10.0, "Pull towards the mean, in mean eigenvalues of the Gram sum.")] = 1e-6
+    keep: Keep = 0.95
+    ridge: Ridge = 1e-6
 
     def learn(self, rows: Tensor, vectors: TaskVectors, access: Access) -> dict[str, Any]:
         """Solve every layer of 2-D weights; the mean elsewhere."""
         regression = Regression(vectors, access, self.keep)
         regression.pull(rows)
-        count = len(vectors.names)
         regression.linear_only()
-        regression.solve(rows, self.ridge, lambda name: vectors.deltas(name) / count)
+        regression.solve(rows, self.ridge, mean_of(vectors))
         mean_elsewhere(rows, vectors, regression.total)
         return {"layers": len(regression.total)}

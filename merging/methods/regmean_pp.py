@@ -1,7 +1,7 @@
 """RegMean++: RegMean in forward order, each layer seeing what the merged layers before it give."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -10,9 +10,8 @@ from merging.access import Access
 from merging.anchor import write_sum
 from merging.forward_order import put, stages
 from merging.method import Linearity, Method, Paper
-from merging.methods.regmean import KEEP_HELP
-from merging.moments import Regression, mean_elsewhere
-from merging.setting import Range
+from merging.methods.regmean import Keep, Ridge
+from merging.moments import Regression, mean_elsewhere, mean_of
 from merging.task_vector import TaskVectors
 
 
@@ -38,12 +37,12 @@ class RegMeanPlusPlus(Method):
         "2508.03121", "RegMean++: Enhancing Effectiveness and Generalization of Regression Mean", 2025, "Nguyen et al."
     )
 
-    keep: Annotated[float, Range(0.0, 1.0, KEEP_HELP)] = 0.95
-    ridge: Annotated[float, Range(1e-9, 10.0, "Pull towards the mean, in mean eigenvalues of the Gram sum.")] = 1e-6
+    keep: Keep = 0.95
+    ridge: Ridge = 1e-6
 
     def learn(self, rows: Tensor, vectors: TaskVectors, access: Access) -> dict[str, Any]:
         """Average everything, then solve block by block."""
-        layout, count = vectors.layout, len(vectors.names)
+        layout = vectors.layout
         mean_elsewhere(rows, vectors, {})
         order = stages(access, layout)
         names = [entry.name for entry in layout.entries]
@@ -64,6 +63,6 @@ class RegMeanPlusPlus(Method):
 
             regression = Regression(vectors, access, self.keep, frozenset(wanted), stage[-1][0], bind)
             regression.pull(rows)
-            regression.solve(rows, self.ridge, lambda name: vectors.deltas(name) / count)
+            regression.solve(rows, self.ridge, mean_of(vectors))
             done |= set(wanted)
         return {"blocks": len(order)}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import merging
 from merging import MergingError, Tensors
+from merging.groups import checked_groups, places
 from merging.heads import Headless
 from merging.lora_expert import open_expert
 from merging.matching import matching
@@ -23,6 +24,7 @@ PIECE = 1 << 20  # numbers of each checkpoint that are held at a time
 FAR = 0.5  # ‖expert − base‖ / ‖base‖: fine-tuning moves far less, two separate trainings give about 1.4
 SHARED = 0.6  # cosine of two task vectors: above it the experts moved together, away from the base
 TWINS = 0.98
+MOST = 4  # experts far from the base that are compared with each other
 SAME = 1e-6
 HALF = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
 
@@ -59,6 +61,8 @@ def look_at_weights(study: Study, say: Callable[[str, int, int], None]) -> Weigh
             found.findings.append(_refused("base", error))
             return found
         found.parameters = sum(torch.Size(base.shape(key)).numel() for key in base.keys() if _floating(base, key))
+        if study.settings.groups is not None:
+            found.findings += _ungroupable(base, study.settings.groups)
         experts: dict[str, Tensors] = {}
         for expert in study.experts:
             try:
@@ -72,23 +76,47 @@ def look_at_weights(study: Study, say: Callable[[str, int, int], None]) -> Weigh
             if not any(one.level == "stop" for one in wrong):
                 experts[expert.name] = opened
         _judge(found, tuple(experts), _read(base, experts, say))
-        for name, expert_tensors in experts.items():
-            if found.norm_ratio.get(name, 0.0) > FAR:
-                found.findings += _out_of_place(name, base, expert_tensors)
+        far = {name: one for name, one in experts.items() if found.norm_ratio.get(name, 0.0) > FAR}
+        for name, expert_tensors in far.items():
+            found.findings += _out_of_place(name, base, expert_tensors)
+        found.findings += _elsewhere(far)
     return found
 
 
 def _out_of_place(name: str, base: Tensors, expert: Tensors) -> list[Finding]:
     """Why an expert is so far away: its hidden units are the base's in another order, or none of the base's units."""
     match = matching(base, expert)
-    if match is None or match.share > 0.5:
+    if match is None or min(match.share, match.stream) > 0.5:
         return []
     what = f"{1 - match.share:.0%} of its {match.units} hidden units are nearest to another place of the base's. "
+    if match.stream <= 0.5 and match.after > 0.9:
+        what += f"So are {1 - match.stream:.0%} of the channels between the layers. "
     if match.after > 0.9:
         text, remedy = "They are the base's units in another order.", "Put them in the base's order before merging."
     else:
         text, remedy = "They are not the base's units.", "Merging adds place by place: leave the expert out."
     return [Finding("warn", "weights", f"expert '{name}'", what + text, remedy)]
+
+
+def _elsewhere(far: Mapping[str, Tensors]) -> list[Finding]:
+    """Whether two experts that are far from the base are near each other: then they share a base, not this one."""
+    names = list(far)[:MOST]
+    for other in names[1:]:
+        match = matching(far[names[0]], far[other])
+        if match is not None and match.share > 0.9 and match.before > 0.9:
+            text = f"Their hidden units lie in the same places ({match.share:.0%}): they share a base, not this one."
+            remedy = "Choose the model that both were fine-tuned from as the base."
+            return [Finding("warn", "weights", f"experts '{names[0]}' and '{other}'", text, remedy)]
+    return []
+
+
+def _ungroupable(base: Tensors, groups: int | str) -> list[Finding]:
+    """Why a model has no such layer groups, if it has none."""
+    try:
+        places([key for key in base.keys() if _floating(base, key)], checked_groups(groups))
+    except MergingError as error:
+        return [_refused("study.yaml, groups", error)]
+    return []
 
 
 def _refused(where: str, error: MergingError) -> Finding:

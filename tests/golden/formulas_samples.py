@@ -174,38 +174,48 @@ def fisher(data: dict[str, State], c: dict[str, float], floor: float = 1e-6) -> 
     return added(data, {e: {n: found[e][n] / total[n] * change[e][n] for n in total} for e in EXPERTS}, c)
 
 
-def trained(
+def parts_by_tensor(data: dict[str, State]) -> list[State]:
+    """One column of coefficients per tensor, as masks of every tensor."""
+    names = sorted(data["base"])
+    return [{name: np.full(data["base"][name].shape, float(name == own)) for name in names} for own in names]
+
+
+def scaled(data: dict[str, State], by: np.ndarray, columns: list[State]) -> dict[str, State]:
+    """Task vectors times coefficients (T, columns)."""
+    change = taus(data)
+    return {
+        e: {n: sum(by[t, k] * column[n] for k, column in enumerate(columns)) * change[e][n] for n in data["base"]}
+        for t, e in enumerate(EXPERTS)
+    }
+
+
+def learned(
     data: dict[str, State],
-    c: dict[str, float],
     kind: str,
     start: float,
     steps: int,
     rate: float,
     decay: float = 0.0,
-    shared: bool = False,
+    columns: list[State] | None = None,
     prefer: dict[str, float] | None = None,
     logistic: float | None = None,
-) -> State:
-    """Coefficients per expert and tensor (or per expert) by Adam, two batches in turn; `logistic` is γ of Expert
-    Merging, whose coefficients are the sigmoid of what is trained."""
-    change, names = taus(data), sorted(data["base"])
+    free: np.ndarray | None = None,
+) -> np.ndarray:
+    """Coefficients per expert and column by Adam, two batches in turn; `logistic` is γ of Expert Merging, whose
+    coefficients are the sigmoid of what is trained; `free` says which columns are trained."""
+    columns = columns or parts_by_tensor(data)
     loss, prefer = losses(kind, data), prefer or dict.fromkeys(EXPERTS, 1.0)
-    shape = (len(EXPERTS), 1 if shared else len(names))
+    shape = (len(EXPERTS), len(columns))
     values = np.full(shape, np.log(start / (1 - start)) if logistic is not None else start)
     first, second = np.zeros(shape), np.zeros(shape)
+    free = np.ones(len(columns)) if free is None else free
 
     def scales(at: np.ndarray) -> np.ndarray:
         return 1 / (1 + np.exp(-at)) if logistic is not None else at
 
-    def merged(at: np.ndarray) -> State:
-        by = np.broadcast_to(scales(at), (len(EXPERTS), len(names)))
-        return {
-            name: data["base"][name] + sum(by[t, k] * change[e][name] for t, e in enumerate(EXPERTS))
-            for k, name in enumerate(names)
-        }
-
     def total(at: np.ndarray, batch: int) -> float:
-        value = sum(prefer[e] * loss(merged(at), e, batch) for e in EXPERTS)
+        state = added(data, scaled(data, scales(at), columns), dict.fromkeys(EXPERTS, 1.0))
+        value = sum(prefer[e] * loss(state, e, batch) for e in EXPERTS)
         alpha = scales(at)
         return value + (logistic * np.abs(alpha - alpha.mean()).mean() if logistic else 0.0)
 
@@ -217,13 +227,56 @@ def trained(
                 moved = values.copy()
                 moved[place] += sign * 1e-5
                 ends.append(total(moved, step % 2))
-            slope[place] = (ends[0] - ends[1]) / 2e-5
+            slope[place] = (ends[0] - ends[1]) / 2e-5 * free[place[1]]
         first, second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope**2
         size = np.sqrt(second / (1 - 0.999 ** (step + 1))) + 1e-8
         values = values * (1 - rate * decay) - rate * first / (1 - 0.9 ** (step + 1)) / size
-    by = np.broadcast_to(scales(values), (len(EXPERTS), len(names)))
-    rows = {e: {name: by[t, k] * change[e][name] for k, name in enumerate(names)} for t, e in enumerate(EXPERTS)}
-    return added(data, rows, c)
+    return scales(values)
+
+
+def trained(data: dict[str, State], c: dict[str, float], *words: object, shared: bool = False, **more: object) -> State:
+    """What `learned` gives as a merge."""
+    columns = [{n: np.ones(v.shape) for n, v in data["base"].items()}] if shared else parts_by_tensor(data)
+    return added(data, scaled(data, learned(data, *words, columns=columns, **more), columns), c)
+
+
+def expert_merging_pp(data: dict[str, State], c: dict[str, float], budget: float, focus: float) -> State:
+    """arXiv 2509.25712, ++: Expert Merging, then again with ⌊B I^κ / Σ I^κ⌋ chunks per tensor."""
+    words = (data, "expert", 0.3, 2, 0.05)
+    first, change, names = learned(*words, logistic=0.05), taus(data), sorted(data["base"])
+    weight = np.array(
+        [sum(first[t, k] * np.abs(change[e][n]).sum() for t, e in enumerate(EXPERTS)) for k, n in enumerate(names)]
+    )
+    counts = np.floor(budget * len(names) * weight**focus / (weight**focus).sum() + 1e-9).astype(int)
+    columns, free = [], []
+    for name, count in zip(names, counts, strict=True):
+        size, parts = data["base"][name].size, max(1, min(count, data["base"][name].size))
+        for part in range(parts):
+            mask = {n: np.zeros(v.shape) for n, v in data["base"].items()}
+            mask[name].reshape(-1)[size * part // parts : size * (part + 1) // parts] = 1.0
+            columns.append(mask)
+            free.append(float(count > 0))
+    by = learned(*words, columns=columns, logistic=0.05, free=np.array(free))
+    return added(data, scaled(data, by, columns), c)
+
+
+def react(data: dict[str, State], c: dict[str, float], beta: float, wish: dict[str, float]) -> State:
+    """arXiv 2511.10943: W_p = (Σ p Ŵ C)(Σ p C)⁻¹ after task arithmetic at 1/3, in the last projection. At c = 1."""
+    assert set(c.values()) == {1.0}
+    merged = added(data, taus(data), dict.fromkeys(EXPERTS, 1 / 3))
+    name, bias = "z.proj.weight", "z.proj.bias"
+    right, total = 0.0, 0.0
+    for e in EXPERTS:
+        ours = seen(merged, e)[name][1] @ merged[name].T + merged[bias]
+        theirs = seen(data[e], e)[name][1] @ data[e][name].T + data[e][bias]
+        second, cross = ours.T @ ours / network.ROWS, theirs.T @ ours / network.ROWS
+        pull = beta * np.trace(second) / len(second)
+        u, _, vt = np.linalg.svd(cross)
+        gram = second + pull * np.eye(len(second))
+        own = (cross + pull * u @ vt) @ np.linalg.inv(gram)
+        right, total = right + wish[e] * own @ gram, total + wish[e] * gram
+    w = right @ np.linalg.inv(total)
+    return {**merged, name: w @ merged[name], bias: w @ merged[bias]}
 
 
 def frank_wolfe(data: dict[str, State], c: dict[str, float], by: str, steps: int) -> State:
@@ -273,6 +326,14 @@ def by_gradients() -> dict[str, list[tuple[dict[str, object], dict[str, float], 
         "atlas": [(short, ones, lambda d, c: trained(d, c, "labels", 0.0, 3, 0.05, 0.1), 1e-5)],
         "expert_merging": [
             (short, ones, lambda d, c: trained(d, c, "expert", 0.3, 3, 0.05, logistic=0.05), 1e-5),
+        ],
+        "expert_merging_pp": [
+            (
+                {**short, "steps": 2, "budget": 2.0, "focus": 1.0},
+                ones,
+                lambda d, c: expert_merging_pp(d, c, 2.0, 1.0),
+                1e-5,
+            ),
         ],
         "concrete": [
             ({"steps": 0}, ones, lambda d, c: added(d, taus(d), dict.fromkeys(EXPERTS, 0.3)), 1e-6),

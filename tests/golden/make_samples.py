@@ -40,15 +40,37 @@ CASES: dict[str, list[tuple[dict[str, object], dict[str, float], Make, float]]] 
     ],
 }
 
+PROJECTED: dict[str, list[tuple[dict[str, object], dict[str, float], Make, float]]] = {
+    "react": [
+        ({}, ONES, lambda d, c: formulas.react(d, c, 0.1, ONES), 1e-5),
+        (
+            {"beta": 2.0, "preference": "a=2,c=1"},
+            ONES,
+            lambda d, c: formulas.react(d, c, 2.0, {"a": 2.0, "b": 0.0, "c": 1.0}),
+            1e-5,
+        ),
+    ],
+}
 EVERY = formulas.by_gradients()
 
 
+def projection() -> dict[str, dict[str, list[object]]]:
+    """A base and three experts whose last tensor is a projection, seeded: `inputs_projection.json`."""
+    dice = np.random.default_rng(7)
+    shapes = {"layers.0.fc.weight": (5, 4), "z.proj.bias": (4,), "z.proj.weight": (4, 5)}
+    base = {name: dice.normal(size=shape).round(4) for name, shape in shapes.items()}
+    moved = {e: {n: (v + 0.3 * dice.normal(size=v.shape)).round(4) for n, v in base.items()} for e in formulas.EXPERTS}
+    return {who: {n: v.tolist() for n, v in state.items()} for who, state in {"base": base, **moved}.items()}
+
+
 def main(wanted: list[str]) -> None:
-    held = json.loads((HERE / "inputs.json").read_text(encoding="utf-8"))
-    data = {who: {name: np.asarray(v, np.float64) for name, v in state.items()} for who, state in held.items()}
-    for name, cases in {**CASES, **EVERY}.items():
+    (HERE / "inputs_projection.json").write_text(json.dumps(projection()) + "\n", encoding="utf-8")
+    for name, cases in {**CASES, **PROJECTED, **EVERY}.items():
         if wanted and name not in wanted:
             continue
+        inputs = "inputs_projection" if name in PROJECTED else "inputs"
+        held = json.loads((HERE / f"{inputs}.json").read_text(encoding="utf-8"))
+        data = {who: {name: np.asarray(v, np.float64) for name, v in state.items()} for who, state in held.items()}
         made = [
             {
                 "source": SOURCE,
@@ -60,7 +82,9 @@ def main(wanted: list[str]) -> None:
             }
             for settings, c, make, tolerance in cases
         ]
-        text = json.dumps({"method": name, "command": f"python tests/golden/make_samples.py {name}", "cases": made})
+        said = {"method": name, "command": f"python tests/golden/make_samples.py {name}"}
+        said |= {} if inputs == "inputs" else {"inputs": inputs}
+        text = json.dumps({**said, "cases": made})
         (HERE / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 

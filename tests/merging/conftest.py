@@ -87,16 +87,29 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Family]:
 
 
 @pytest.fixture(scope="session")
-def golden_family(tmp_path_factory: pytest.TempPathFactory) -> Family:
-    """Write the base and the three experts that the golden values belong to."""
-    folder = tmp_path_factory.mktemp("golden")
-    data = json.loads((GOLDEN / "inputs.json").read_text(encoding="utf-8"))
-    found = []
-    for name in ("base", "a", "b", "c"):
-        state = {key: torch.tensor(value, dtype=torch.float32) for key, value in data[name].items()}
-        write(folder / f"{name}.safetensors", state, {})
-        found.append(reference(name, folder / f"{name}.safetensors"))
-    return Family(folder, found[0], tuple(found[1:]))
+def golden_families(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Family]:
+    """Give the base and the three experts of a file of golden inputs."""
+    made: dict[str, Family] = {}
+
+    def get(inputs: str) -> Family:
+        if inputs not in made:
+            folder = tmp_path_factory.mktemp("golden")
+            data = json.loads((GOLDEN / f"{inputs}.json").read_text(encoding="utf-8"))
+            found = []
+            for name in ("base", "a", "b", "c"):
+                state = {key: torch.tensor(value, dtype=torch.float32) for key, value in data[name].items()}
+                write(folder / f"{name}.safetensors", state, {})
+                found.append(reference(name, folder / f"{name}.safetensors"))
+            made[inputs] = Family(folder, found[0], tuple(found[1:]))
+        return made[inputs]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def golden_family(golden_families) -> Family:
+    """The base and the three experts that most golden values belong to."""
+    return golden_families("inputs")
 
 
 def llama_shapes(config: Mapping[str, int], layers: int) -> dict[str, tuple[int, ...]]:

@@ -69,9 +69,10 @@ def test_an_anchor_that_pulls_hard_is_the_merge_and_tuning_keeps_the_best(famili
         combine_into(found, directions, dict.fromkeys(vectors.names, 1.0))
         combine_into(wanted, plain, {"e0": 0.2, "e1": 0.5, "e2": 0.4})
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
-        facts = prepare(method("anchored", {"tune": True}), vectors, access=access).facts
+        facts = prepare(method("anchored", {"tune": True, "looks": 9}), vectors, access=access).facts
         best = max(facts["tried"], key=lambda one: one["mean"])
-        assert facts["pulls"] == best["pulls"] and len(facts["tried"]) > 4
+        assert facts["pulls"] == best["pulls"] and len(facts["tried"]) == 9
+        assert best["mean"] > facts["tried"][0]["mean"], "tuning gained nothing over the first pulls"
 
 
 def test_regmean_with_a_strong_pull_is_the_mean(families) -> None:
@@ -201,3 +202,50 @@ def test_the_mask_is_differentiated_right(families) -> None:
 def test_transductive_learning_asks_for_the_test_inputs() -> None:
     assert method("adamerging", {"transductive": True}).needs == ("test inputs", "validation")
     assert method("adamerging", {"look": 0}).needs == ("inputs",)
+
+
+def test_react_moves_the_features_towards_the_experts_and_only_by_the_projection(golden_families) -> None:
+    group = golden_families("inputs_projection")
+    with task_vectors(group.base, group.experts) as vectors:
+        access = Toy(vectors.layout, vectors.names)
+        directions = prepare(method("react"), vectors, access=access)
+        facts = directions.facts
+        assert facts["projection"] == "z.proj.weight" and facts["after"] < facts["before"]
+        stiff = prepare(method("react", {"beta": 1e6}), vectors, access=access).facts
+        assert facts["after"] < stiff["after"], "a rotation alone does better than the regression"
+    found, wanted = merged(method("react"), group), merged(method("task_arithmetic"), group, 1 / 3)
+    torch.testing.assert_close(found["layers.0.fc.weight"], wanted["layers.0.fc.weight"])
+
+
+def test_react_needs_a_projection_at_the_end(golden_families) -> None:
+    with pytest.raises(MergingError, match=r"'layers.2.norm.weight', which is no projection"):
+        merged(method("react"), golden_families("inputs"))
+
+
+def test_one_expert_corrected_to_itself_stays(golden_families) -> None:
+    group = golden_families("inputs_projection")
+    alone = type(group)(group.folder, group.base, group.experts[:1])
+    for key, tensor in merged(method("react", {"at": "a=1"}), alone).items():
+        torch.testing.assert_close(tensor, expert(alone, 0)[key], rtol=1e-5, atol=1e-5)
+
+
+def test_chunks_follow_importance_and_one_each_is_expert_merging(families) -> None:
+    group = families(2)
+    short = {"steps": 4, "rate": 0.1, "look": 0}
+    even = {"budget": 1.0, "focus": 0.0}
+    one, other = (
+        merged(method("expert_merging_pp", {**short, **even}), group),
+        merged(method("expert_merging", short), group),
+    )
+    for key, tensor in other.items():
+        torch.testing.assert_close(one[key], tensor, rtol=1e-5, atol=1e-6)
+    with task_vectors(group.base, group.experts) as vectors:
+        access = Toy(vectors.layout, vectors.names)
+        facts = prepare(
+            method("expert_merging_pp", {**short, "budget": 3.0, "focus": 1.0}), vectors, access=access
+        ).facts
+    most = max(facts["chunks"], key=facts["chunks"].get)
+    assert facts["chunks"][most] > 2 and min(facts["chunks"].values()) == 0
+    assert len(facts["learned"]["e0"][most]) == facts["chunks"][most]
+    untouched = next(name for name, count in facts["chunks"].items() if count == 0)
+    assert facts["learned"]["e1"][untouched] == pytest.approx(0.3)

@@ -30,7 +30,7 @@ def matched(folder: Path, base: Weights, expert: Weights) -> Matching | None:
 def test_a_fine_tuned_expert_keeps_every_unit_in_its_place(tmp_path: Path) -> None:
     base, noise = weights(1), weights(2)
     found = matched(tmp_path, base, {key: base[key] + 0.05 * noise[key] for key in base})
-    assert found is not None and found.share == 1.0 and found.units == 24
+    assert found is not None and found.share == found.stream == 1.0 and found.units == 24
     assert found.before == pytest.approx(found.after) and found.before > 0.99
 
 
@@ -44,6 +44,29 @@ def test_a_shuffled_copy_is_found_out(tmp_path: Path) -> None:
     found = matched(tmp_path, base, shuffled)
     assert found is not None and found.after == pytest.approx(1.0)
     assert found.share == float((order == torch.arange(24)).sum()) / 24 and found.before < 0.3
+
+
+def test_a_shuffled_residual_stream_is_found_out(tmp_path: Path) -> None:
+    # A whole network in another order: the same function, with no unit and no channel in its place
+    dice = torch.Generator().manual_seed(9)
+    base = {
+        f"blocks.{block}.{name}": torch.randn(shape, generator=dice)
+        for block in range(3)
+        for name, shape in {"mlp.fc1.weight": (32, 16), "mlp.fc2.weight": (16, 32), "norm.weight": (16,)}.items()
+    }
+    stream = torch.randperm(16, generator=dice)
+    shuffled = {}
+    for name, tensor in base.items():
+        hidden = torch.randperm(32, generator=torch.Generator().manual_seed(int(name.split(".")[1])))
+        moved = tensor + 0.02 * torch.randn(tensor.shape, generator=dice)
+        shuffled[name] = {
+            "fc1": lambda w, h=hidden: w[h][:, stream],
+            "fc2": lambda w, h=hidden: w[stream][:, h],
+            "weight": lambda w: w[stream],
+        }[name.split(".")[-2] if "mlp" in name else "weight"](moved)
+    found = matched(tmp_path, base, shuffled)
+    assert found is not None and found.after > 0.99 and found.before < 0.2
+    assert found.stream == float((stream == torch.arange(16)).sum()) / 16 and found.share < 0.2
 
 
 def test_a_model_trained_apart_matches_nowhere(tmp_path: Path) -> None:

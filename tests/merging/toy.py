@@ -9,6 +9,7 @@ from torch import Tensor
 
 from merging import Layout
 from merging.access import How, Loss, See
+from surrogate import maximise
 from tests.golden import network
 
 BATCH = 4
@@ -85,6 +86,11 @@ class Toy:
             targets = torch.from_numpy(network.labels(task))
             found[task] = -float(torch.nn.functional.cross_entropy(logs, targets))
         return found
+
+    def maximise(self, function, low, high, start, looks) -> list[tuple[list[float], float]]:
+        self.asked.add("maximise")
+        found = maximise(lambda point: function(point.tolist()), low, high, np.array(start), looks)
+        return list(zip(found.X.tolist(), found.values.tolist(), strict=True))
 
     def tell(self, phase: str, done: int, of: int) -> None:
         assert phase and 0 <= done <= of

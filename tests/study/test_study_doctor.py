@@ -159,6 +159,16 @@ def test_shuffled_units_are_named_as_the_reason(tmp_path: Path) -> None:
     assert any("100% of its 24 hidden units" in one.text and "in another order" in one.text for one in found)
 
 
+def test_experts_of_another_base_are_told_that_they_share_it(tmp_path: Path) -> None:
+    dice = torch.Generator().manual_seed(2)
+    shapes = {"blocks.0.mlp.fc1.weight": (24, 8), "blocks.0.mlp.fc2.weight": (8, 24)}
+    base, other = ({name: torch.randn(shape, generator=dice) for name, shape in shapes.items()} for _ in range(2))
+    one, two = ({name: w + 0.02 * torch.randn(w.shape, generator=dice) for name, w in other.items()} for _ in range(2))
+    found = [w for w in _look(tmp_path, base, {"one": one, "two": two}).findings if "share a base" in w.text]
+    assert len(found) == 1 and found[0].where == "experts 'one' and 'two'"
+    assert "both were fine-tuned from" in found[0].remedy
+
+
 def test_a_method_that_learns_needs_calibration_samples(fresh_demo: Path) -> None:
     from study.preflight.method import look_at_methods
 

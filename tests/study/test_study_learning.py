@@ -1,6 +1,7 @@
 """Methods that learn, in a real study: which samples they see, what is kept, and that an export rebuilds."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,14 @@ import pytest
 
 from evaluation import evaluate
 from evaluation.errors import Cancelled
+from merging import method, methods
 from study.calibration import splits_for
+from study.demo import write_demo
 from study.errors import StudyError
 from study.export import Order, export
 from study.learned import curve_text
 from study.measure import Measurer
-from study.settings import MethodChoice
+from study.settings import MethodChoice, Samples
 from study.study import Study, open_study
 from study.verify import verify
 from tests.conftest import as_json, run_command
@@ -42,6 +45,51 @@ def test_a_method_sees_no_sample_of_another_split(fresh_demo: Path, monkeypatch:
         with pytest.raises(StudyError, match="may not see labels"):
             access.slope("digits", "labels", 0, 1.0)
     assert splits_for(("inputs", "labels", "validation")) == ("calibration", "validation")
+
+
+SHORT = {"steps": 1, "look": 1, "looks": 2, "tune": True}  # of those settings, what a method has
+
+
+def rows(inputs: object) -> set[bytes]:
+    """Each sample as its bytes."""
+    return {np.ascontiguousarray(one).tobytes() for one in np.asarray(inputs)}
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Measurer, dict[str, set[bytes]], set[bytes]]]:
+    """A small study, the bytes of every split's samples, and of the samples that went through the model."""
+    made = write_demo(tmp_path_factory.mktemp("watched") / "study", ("digits", "signs"))
+    few = Samples(calibration=8, validation=12, test=12)
+    tasks = tuple(task.model_copy(update={"samples": few}) for task in made.tasks)
+    study = Study(made.folder, made.settings.model_copy(update={"tasks": tasks}))
+    seen: set[bytes] = set()
+    with Measurer(study, "cpu", splits=("calibration", "validation", "test")) as measurer:
+        splits: dict[str, set[bytes]] = {}
+        for task in measurer.tasks.values():
+            for name, split in task.splits.items():
+                splits[name] = splits.get(name, set()) | rows(split.inputs)
+        real = measurer.model.forward
+
+        def forward(inputs, head):
+            seen.update(rows(inputs))
+            return real(inputs, head)
+
+        measurer.model.forward = forward  # type: ignore[method-assign]
+        yield measurer, splits, seen
+
+
+@pytest.mark.parametrize("name", [name for name, kind in methods().items() if kind.needs_data])
+def test_no_sample_of_another_split_goes_through_the_model(name: str, watched) -> None:
+    measurer, splits, seen = watched
+    has = method(name).settings
+    for extra in ({}, {"transductive": True}) if "transductive" in has else ({},):
+        choice = MethodChoice(name=name, settings={k: v for k, v in SHORT.items() if k in has} | extra)
+        allowed = splits_for(measurer.method(choice).needs)
+        seen.clear()
+        measurer.directions(choice)
+        for split in ("calibration", "validation", "test"):
+            assert bool(seen & splits[split]) == (split in allowed), f"{name} and the {split} samples"
+        assert seen <= set.union(*splits.values()), "samples that belong to no split"
 
 
 def test_the_splits_share_no_sample(fresh_demo: Path) -> None:
@@ -96,10 +144,15 @@ def test_polishing_helps_and_can_be_taken_home(demo_copy: Path, tmp_path: Path) 
     card = (tmp_path / "out" / "README.md").read_text()
     assert "The method learned from the calibration samples" in card
     facts = as_json("learned", str(demo_copy), "--method", "featcal")
+    mapped = as_json("polish", str(demo_copy), "--at", at, "--by", "react", "--device", "cpu")
+    assert sum(one["value"] for one in mapped["after"].values()) > sum(before)
+    shown = as_json("learned", str(demo_copy), "--method", "react")
+    assert shown["projection"] == "visual.proj" and shown["after"] < 0.8 * shown["before"]
     assert facts["blocks"] == 4 and facts["anchor"] == {"digits": 0.4, "signs": 0.4, "flags": 0.4}
     for words, said in (
         (("polish", str(demo_copy)), "Give the merge to polish"),
         (("polish", str(demo_copy), "--at", at, "--method", "wudi"), "cannot be polished"),
+        (("polish", str(demo_copy), "--at", at, "--by", "soap"), "Nothing polishes by 'soap'"),
         (("learned", str(demo_copy), "--method", "lot"), "has learned nothing"),
     ):
         done = run_command(*words)
@@ -121,5 +174,8 @@ def test_a_search_by_metrics_alone_goes_on_where_it_stopped(demo_copy: Path) -> 
     assert again == first and as_json("status", str(demo_copy))["done"] == before
     assert first["value"] == max(first["history"]) and len(first["history"]) == first["trials"] == 9
     assert first["weights"] == {"digits": 0.5, "signs": 0.5, "flags": 0.0}
+    signed = as_json(*words, "--trials", "2", "--signed")
+    near = [value for value in signed["coefficients"].values()]
+    assert max(abs(value - 1 / 3) for value in near) < 0.3 and signed["trials"] == 2
     wrong = run_command("evolve", str(demo_copy), "--want", "digit=1")
     assert wrong.returncode == 2 and "digit" in wrong.stderr

@@ -60,6 +60,16 @@ def test_explore_hands_the_browser_one_message(measured: Study) -> None:
     assert "predicted" in component.proto.SerializeToString().decode("utf-8", "replace")
 
 
+def test_explore_opens_a_study_with_layer_groups(measured: Study) -> None:
+    from study.regroup import regroup
+
+    study, _ = regroup(measured, 2)
+    app = visit("explore", "demo", pick="~".join(["0.5"] * len(study.coefficients)))
+    assert not app.exception
+    [component] = app.get("bidi_component")
+    assert "layers 2 of 2" in component.proto.SerializeToString().decode("utf-8", "replace")
+
+
 def test_a_choice_is_kept_in_the_address_and_reaches_the_export(measured: Study) -> None:
     app = visit("export", "demo", pick="0.5~0.25~0.75")
     assert not app.exception

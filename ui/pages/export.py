@@ -67,7 +67,7 @@ def the_mix(study: Study, method: str, strengths: dict[str, float], trial: Trial
         st.success(told.WITHIN)
     if done:
         st.caption(f"{copy.IS_CHECKED} {copy.FLATTERING}")
-    titles = {expert.name: expert.title or expert.name for expert in study.experts}
+    titles = state.titles_of(study)
     with st.expander(copy.STRENGTHS):
         st.caption(meaning("strength"))
         for name, value in strengths.items():
