@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from study.settings import MethodChoice
 from study.study import Study, find_task
 from study.trial import Trial
 from study.worker import only_worker
+
+if TYPE_CHECKING:
+    from cmaes import CMA
 
 SPREAD = 0.25  # first step, in widths of the box
 SIGNED, STEP, CROWD, PENALTY = (-1.5, 1.5), 0.05, 20, 0.05  # of Evo-Merging
@@ -47,20 +50,15 @@ def evolve(
         Cancelled: somebody asked to stop; every measured merge is kept.
         StudyError: one expert only, no trials, an unknown task or a negative weight, a worker in the same study.
     """
-    from cmaes import CMA
-
+    d = len(study.coefficients)
+    if d < 2 or trials < 1:
+        what = f"{d} coefficient(s) and {trials} trial(s) are nothing to search."
+        raise StudyError(what, "Two of one, one of the other.")
     if signed:
         choice = choice.model_copy(update={"bounds": SIGNED})
-    d, (low, high) = len(study.coefficients), study.bounds(choice)
+    low, high = study.bounds(choice)
     weights, penalty = _weights(study, wish), PENALTY if signed else 0.0
-    if d < 2 or trials < 1:
-        raise StudyError(
-            f"{d} coefficient(s) and {trials} trial(s) are nothing to search.", "Two of one, one of the other."
-        )
-    start = np.full(d, 1.0 / len(study.experts) if signed else (low + high) / 2)
-    step = STEP if signed else SPREAD * (high - low)
-    box = np.tile([low, high], (d, 1))
-    optimiser = CMA(start, step, box, seed=seed, population_size=CROWD if signed else None)
+    optimiser = _optimiser(study, low, high, seed, signed)
     asked: list[Trial] = []
     with only_worker(study.folder), Measurer(study, device, study.store.say) as measurer:
         study.store.begin(os.getpid(), choice.name, trials)
@@ -84,6 +82,15 @@ def evolve(
         "trials": len({trial.id for trial in asked}),
         "history": [_value(trial, weights) for trial in asked],
     }
+
+
+def _optimiser(study: Study, low: float, high: float, seed: int, signed: bool) -> CMA:
+    from cmaes import CMA
+
+    d = len(study.coefficients)
+    start = np.full(d, 1.0 / len(study.experts) if signed else (low + high) / 2)
+    step = STEP if signed else SPREAD * (high - low)
+    return CMA(start, step, np.tile([low, high], (d, 1)), seed=seed, population_size=CROWD if signed else None)
 
 
 def _weights(study: Study, wish: Mapping[str, float] | None) -> dict[str, float]:

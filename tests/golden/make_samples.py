@@ -1,7 +1,7 @@
 """Make the golden values of the methods that learn from samples: `python tests/golden/make_samples.py [METHOD …]`.
 
-Values come from `formulas_samples.py`: the published equations in plain numpy float64, on the network of `network.py`
-and the checkpoints of `inputs.json`.
+Values come from `formulas_samples.py` and `formulas_trained.py`: the published equations in plain numpy float64, on the
+network of `network.py` and the checkpoints of `inputs.json` or `inputs_projection.json`.
 """
 
 import json
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import formulas_samples as formulas
+import formulas_trained
 import numpy as np
 
 HERE = Path(__file__).parent
@@ -51,7 +52,7 @@ PROJECTED: dict[str, list[tuple[dict[str, object], dict[str, float], Make, float
         ),
     ],
 }
-EVERY = formulas.by_gradients()
+EVERY = formulas_trained.by_gradients()
 
 
 def projection() -> dict[str, dict[str, list[object]]]:
