@@ -34,14 +34,16 @@ def load_task(
     cache: Path,
     splits: Sequence[str] = SPLITS,
     progress: Callable[[int, int], None] | None = None,
+    source: Source | None = None,
 ) -> Task:
     """The task of `spec`: samples drawn (or read from their record), preprocessed (or mapped from the cache).
 
     The head is made from the weights that `model` has at this moment: bind the base first. `splits` limits
     what is preprocessed; all are drawn together, so they stay disjoint. progress(done, total) counts samples.
+    source: the data, where they are open already.
     Raises: EvaluationError naming the task's data, sample or class that is wrong.
     """
-    source = open_source(spec.data)
+    source = source or open_source(spec.data)
     classes, order = classes_of(spec, source)
     samples = recorded(spec, source, seed, cache)
     loaded = {}
@@ -79,9 +81,11 @@ def evaluate(
     device: torch.device,
     batch_size: int | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    first: int | None = None,
 ) -> tuple[Measurement, NDArray[np.float32]]:
     """Measure the weights bound to `model` on one split; outputs (n, C) are the logits, in the split's order.
 
+    first: see only so many samples, from the split's beginning, where its classes are in proportion too.
     batch_size: None chooses by device, or the one that this split was found to fit in. It is halved while memory
     runs out, the split starting over each time so that all outputs come from one size; the size used is in the
     measurement. `should_stop` is asked before every batch. seconds covers the forward pass and the way back, not
@@ -89,12 +93,11 @@ def evaluate(
     Raises: Cancelled; EvaluationError for NaN or infinite outputs, or when one sample does not fit in memory.
     """
     samples = task.split(split)
-    size = min(
-        samples.sizes.get(str(device), first_batch_size(device)) if batch_size is None else batch_size, len(samples)
-    )
+    count = len(samples) if first is None else min(first, len(samples))
+    size = min(samples.sizes.get(str(device), first_batch_size(device)) if batch_size is None else batch_size, count)
     if size < 1:
         raise EvaluationError(f"Batch size {batch_size} is not possible.", "Give a whole number from 1 on.")
-    inputs = resident_inputs(samples, device)
+    inputs = resident_inputs(samples, device)[:count]
     while True:
         begun = time.perf_counter()
         outputs = _forward(model, task.head, inputs, device, size, should_stop)
@@ -115,14 +118,15 @@ def evaluate(
 
 
 def measured(task: Task, split: str, outputs: NDArray[np.float32], seconds: float, batch_size: int) -> Measurement:
-    """Read the task's metric from outputs (n, C). Raises: EvaluationError when some are not finite."""
+    """Read the task's metric from outputs (n, C) of the split's first n samples. Raises: EvaluationError when some are
+    not finite."""
     broken = int((~np.isfinite(outputs)).any(axis=1).sum())
     if broken:
         raise EvaluationError(
             f"Task '{task.name}' ({split}): {broken} of {len(outputs)} samples got NaN or infinite outputs.",
             "The weights hold NaN or numbers too large to compute with.",
         )
-    targets = task.split(split).targets
+    targets = task.split(split).targets[: len(outputs)]
     return Measurement(
         task=task.name,
         metric=task.metric.name,

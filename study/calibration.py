@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import surrogate
-from evaluation.data.opening import open_source
+from evaluation.data.source import Source
 from evaluation.errors import Cancelled
 from evaluation.evaluate import evaluate, load_task, resident_inputs
 from evaluation.gradients import Gradients
@@ -58,13 +58,14 @@ class Calibration:
         buffer: Tensor,
         layout: Layout,
         heads: Mapping[str, Head],
+        sources: Mapping[str, Source],
         say: Say,
         should_stop: Callable[[], bool],
     ) -> None:
         self.weights = buffer
         self._needs = method.needs
         self._learning = "test" if "test inputs" in self._needs else "calibration"
-        self._study, self._model, self._heads = study, model, heads
+        self._study, self._model, self._heads, self._sources = study, model, heads, sources
         self._say, self._should_stop = say, should_stop
         self._entries = [(entry.name, entry.shape, entry.offset) for entry in layout.entries]
         self._specs = {spec.name: spec for spec in specs(study)}
@@ -86,7 +87,7 @@ class Calibration:
         seed, folder = self._study.settings.seed, self._study.folder / FOLDER
         what: dict[str, object] = {"preprocessing": self._model.preprocessing, "seed": seed, "batch": BATCH}
         for name, spec in self._specs.items():
-            splits = recorded(spec, open_source(spec.data), seed, folder).splits
+            splits = recorded(spec, self._sources[name], seed, folder).splits
             shown = {split: splits[split].fingerprint for split in splits_for(self._needs)}
             what[name] = [shown, _hash(self._heads[name]), spec.metric]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
@@ -204,7 +205,9 @@ class Calibration:
         """A task with the splits that the method named, and no other."""
         if name not in self._loaded:
             seed, folder = self._study.settings.seed, self._study.folder / FOLDER
-            task = load_task(self._specs[name], self._model, seed, folder, splits_for(self._needs))
+            task = load_task(
+                self._specs[name], self._model, seed, folder, splits_for(self._needs), source=self._sources[name]
+            )
             # The head of the base: the model may be bound to other weights by now.
             self._loaded[name] = replace(task, head=self._heads[name])
         return self._loaded[name]

@@ -63,17 +63,25 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seed of the design; default: the study's.")] = None,
     method: MethodName = None,
     surrogate: SurrogateName = None,
+    screening: Annotated[
+        int | None, typer.Option(help="Search on so many samples per task; 0: on all. Default: the study's.")
+    ] = None,
+    finalists: Annotated[
+        int | None, typer.Option(help="How many of the best are then measured on all samples.")
+    ] = None,
     device: Device = None,
+    workers: Annotated[int | None, typer.Option(help="Trials at a time; default: one per GPU, else one.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure up to N trials (anchors, design, then what the surrogate proposes); again = go on where it stopped."""
+    from study.places import Place
     from study.run import run as work
     from study.status import status as stand
 
     if not 0 <= trials <= 100_000:
         raise StudyError(f"--trials is {trials}.", "Give a number from 0 to 100000.")
-    study = open_study(folder)
-    report = work(study, trials, method, seed, device, surrogate)
+    study = open_study(folder).screened(screening, finalists)
+    report = work(study, trials, method, seed, None, surrogate, Place(device, workers))
     value = {**stand(study), "end": report.end, "measured": report.measured}
     show(
         value,

@@ -81,6 +81,7 @@ def front(
         "coefficients": list(study.coefficients),
         "tasks": task_facts(study),
         "evaluations": len(trials),
+        "partial": len([t for t in study.done(partial=True) if t.fidelity is not None and t.method in wanted]),
         "measured": [_measured(t, bool(on), test) for t, on in zip(trials, on_front, strict=True)],
         "predicted": predicted,
         "surrogate": models[0] if models else {"name": None, "loo_rmse": {}},

@@ -14,8 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 import merging
-from evaluation.device import pick_device
-from evaluation.evaluate import evaluate, load_task
+from evaluation.compiling import compiled
+from evaluation.data.source import Source
+from evaluation.device import first_batch_size, pick_device
+from evaluation.evaluate import evaluate, load_task, resident_inputs
+from evaluation.models.model import Model
 from evaluation.models.opening import open_model
 from evaluation.task import Task
 from merging import Checkpoint, Directions, Method
@@ -64,7 +67,7 @@ def _pin(study: Study, found: dict[str, str]) -> None:
     path = study.folder / PINS
     pinned = _pinned(path)
     changed = [name for name, value in found.items() if pinned.get(name, value) != value]
-    if changed and study.done():
+    if changed and study.done(partial=True):
         raise StudyError(
             f"The weights of '{changed[0]}' are not the ones that this study's trials were measured with.",
             "Put the old file back, or make a new study for the new weights.",
@@ -98,8 +101,12 @@ class Measurer:
         device: str | None = None,
         say: Say = lambda phase, done, total: None,
         splits: Sequence[str] = ("validation",),
+        sources: Mapping[str, Source] | None = None,
     ) -> None:
-        """Load the model, the frozen heads and the samples of these splits of all tasks."""
+        """Load the model, the frozen heads and the samples of these splits of all tasks.
+
+        ``sources``: the tasks' data, where they are not to be opened here.
+        """
         self.study = study
         self.device = pick_device(device)
         self._say = say
@@ -119,7 +126,12 @@ class Measurer:
         self.tasks: dict[str, Task] = {}
         for number, spec in enumerate(specs(study)):
             say("preparing samples", number, len(study.tasks))
-            self.tasks[spec.name] = load_task(spec, self.model, settings.seed, study.folder / SAMPLES, splits)
+            given = (sources or {}).get(spec.name)
+            self.tasks[spec.name] = load_task(
+                spec, self.model, settings.seed, study.folder / SAMPLES, splits, source=given
+            )
+        # What learns from samples looks inside the network, and keeps the one that is not compiled.
+        self._measuring = self._compiled() if settings.compile else self.model
         self._directions: dict[str, Directions] = {}
 
     def __enter__(self) -> Measurer:
@@ -129,6 +141,12 @@ class Measurer:
     def __exit__(self, *_: object) -> None:
         """Close the checkpoint files."""
         self._stack.close()
+
+    def _compiled(self) -> Model:
+        self._say("compiling the model", 0, 1)
+        task = next(iter(self.tasks.values()))
+        inputs = resident_inputs(next(iter(task.splits.values())), self.device)
+        return compiled(self.model, inputs[: first_batch_size(self.device)].to(self.device), task.head)
 
     def method(self, choice: MethodChoice) -> Method:
         """The method with its settings."""
@@ -177,7 +195,15 @@ class Measurer:
         self.buffer.copy_(self.vectors.base())
         heads = {name: task.head for name, task in self.tasks.items()}
         return Calibration(
-            self.study, method, self.model, self.buffer, self.vectors.layout, heads, self._say, should_stop
+            self.study,
+            method,
+            self.model,
+            self.buffer,
+            self.vectors.layout,
+            heads,
+            self.sources,
+            self._say,
+            should_stop,
         )
 
     def default(self, choice: MethodChoice) -> float:
@@ -212,8 +238,10 @@ class Measurer:
         exact: bool = False,
         dtype: str | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        first: int | None = None,
+        tasks: Sequence[str] | None = None,
     ) -> Result:
-        """Merge and measure one set of coefficients on every task.
+        """Merge and measure one set of coefficients on every task (or some), on all samples or the ``first`` so many.
 
         Raises:
             EvaluationError: the merged model's outputs are not finite; names task and count.
@@ -227,13 +255,19 @@ class Measurer:
         merged = time.perf_counter()
         measured: dict[str, Measured] = {}
         outputs: dict[str, NDArray[np.float32]] = {}
-        for name, task in self.tasks.items():
-            one, outputs[name] = evaluate(self.model, task, split, self.device, should_stop=should_stop)
+        for name in self.tasks if tasks is None else tasks:
+            task = self.tasks[name]
+            one, outputs[name] = evaluate(self._measuring, task, split, self.device, None, should_stop, first)
             measured[name] = Measured(one.metric, one.value, one.stderr, one.n, one.seconds)
         forward = sum(one.seconds for one in measured.values())
         total = time.perf_counter() - begun
         seconds = {"merge": merged - begun, "forward": forward, "other": total - forward - (merged - begun)}
         return Result(measured, outputs, seconds)
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The data of each task."""
+        return {name: task.source for name, task in self.tasks.items()}
 
     def targets(self, split: str) -> dict[str, NDArray[np.int64]]:
         """The true classes of a split by task."""

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from evaluation.metric import Metric, metric
 from study.errors import StudyError
+from study.fidelity import comparable, seen_on
 from study.settings import MethodChoice
 from study.study import Study, vector
-from study.trial import Measured, Trial
+from study.trial import Trial
 from study.writing import replacing
 from surrogate import Observations, Ties
 from surrogate.link import Link, link_for
@@ -110,19 +111,20 @@ def _link(one: Metric) -> Link:
     return link_for(low, high)
 
 
-def _variance(one: Metric, seen: Measured) -> float:
-    """Sampling variance; a share of exactly 0 or 1 has a standard error of 0, but is not known exactly."""
-    floor = 0.02 / seen.n if one.unit in ("fraction", "correlation") else 0.0
-    return max(seen.stderr**2, floor)
-
-
-def observations(study: Study, method: MethodChoice, trials: list[Trial] | None = None) -> Observations:
+def observations(
+    study: Study, method: MethodChoice, trials: list[Trial] | None = None, first: int | None = None
+) -> Observations:
     """What was measured with one method, for a surrogate.
+
+    With ``first`` everything is read on the first so many samples of each task, which is all that some trials have
+    seen; else what those trials have not seen is filled in from the others (surrogate/fidelity.py).
 
     Raises:
         StudyError: there are no done trials of that method.
     """
-    done = [t for t in (study.done() if trials is None else trials) if _same(t, method)]
+    done = [t for t in (study.done(partial=True) if trials is None else trials) if _same(t, method)]
+    if first is None:
+        done = comparable(done, len(study.experts) + 2)
     if not done:
         raise StudyError(
             f"The study has no done trials of method '{method.name}'.",
@@ -132,26 +134,24 @@ def observations(study: Study, method: MethodChoice, trials: list[Trial] | None 
     names = [task.name for task in study.tasks]
     targets = load_targets(study)
     kept = [load_outputs(study, trial.id) for trial in done]
-    complete = [bool(targets) and all(name in one for one in kept) for name in names]
+    seen = [seen_on(task, one, done, kept, targets, first) for one, task in zip(chosen, names, strict=True)]
     low, high = study.bounds(method)
     d = len(study.coefficients)
+    whole = [one.outputs is not None for one in seen]
     return Observations(
         X=np.array([vector(study, trial.coefficients) for trial in done], dtype=np.float64),
-        Y=np.array([[sign(m) * t.metrics[n].value for m, n in zip(chosen, names, strict=True)] for t in done]),
-        noise=np.array([[_variance(m, t.metrics[n]) for m, n in zip(chosen, names, strict=True)] for t in done]),
+        Y=np.stack([sign(m) * one.values for m, one in zip(chosen, seen, strict=True)], axis=1),
+        noise=np.stack([one.noise for one in seen], axis=1),
         low=np.full(d, low),
         high=np.full(d, high),
         names=tuple(names),
         links=tuple(_link(one) for one in chosen),
-        outputs=tuple(
-            np.stack([one[name] for one in kept]) if whole else None
-            for name, whole in zip(names, complete, strict=True)
-        ),
-        targets=tuple(targets[name] if whole else None for name, whole in zip(names, complete, strict=True)),
-        metrics=tuple(maximised(one) if whole else None for one, whole in zip(chosen, complete, strict=True)),
+        outputs=tuple(one.outputs for one in seen),
+        targets=tuple(one.targets for one in seen),
+        metrics=tuple(maximised(one) if kept else None for one, kept in zip(chosen, whole, strict=True)),
         search=tuple(
-            maximised(metric(SEARCHED.get(one.name, one.name))) if whole else None
-            for one, whole in zip(chosen, complete, strict=True)
+            maximised(metric(SEARCHED.get(one.name, one.name))) if kept else None
+            for one, kept in zip(chosen, whole, strict=True)
         ),
         ties=ties(study, method),
     )

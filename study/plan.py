@@ -1,4 +1,4 @@
-"""Which coefficients to measure next: anchors, a design, then what the surrogate proposes.
+"""Which coefficients to measure next: anchors, a design, then what the surrogate proposes; in the end the finalists.
 
 The plan is a pure function of the study file, the seed and the plan's own finished trials, taken in order, so a study
 that was stopped anywhere goes on exactly as if it had not been.
@@ -12,7 +12,7 @@ import surrogate
 from study.front import fit
 from study.observe import observations, ties
 from study.settings import MethodChoice
-from study.study import Study
+from study.study import Study, vector
 from study.trial import Trial
 
 BATCH = 2
@@ -49,18 +49,23 @@ def first_points(study: Study, method: MethodChoice, seed: int, default: float |
 
 
 def planned(study: Study, method: MethodChoice) -> list[Trial]:
-    """The plan's own trials of a method, in the order in which they were planned."""
-    return [
-        t
-        for t in study.store.trials()
-        if t.method == method.name and t.settings == method.settings and t.origin in PLANNED
-    ]
+    """The plan's own trials of a method, in the order in which they were planned.
+
+    One that saw all samples fills the place of the same merge on part of them; never the other way round.
+    """
+    at: dict[tuple[float, ...], Trial] = {}
+    for trial in study.store.trials():
+        own = trial.method == method.name and trial.settings == method.settings and trial.origin in PLANNED
+        if own and trial.fidelity in (None, study.fidelity):
+            at.setdefault(tuple(vector(study, trial.coefficients)), trial)
+    return list(at.values())
 
 
 def extend(study: Study, method: MethodChoice, budget: int, seed: int, default: float | None, name: str | None) -> bool:
     """Propose the next trials, at most up to ``budget`` in all; False if there is nothing more to do.
 
     It ends before the budget when the surrogate expects less than 0.3 % more hypervolume and is exact to 0.3 points.
+    Where the study screens, the anchors see all samples and everything else the first few.
 
     A trial that was asked for by hand already fills its place in the plan.
     """
@@ -85,11 +90,30 @@ def extend(study: Study, method: MethodChoice, budget: int, seed: int, default: 
 def _propose(study: Study, method: MethodChoice, point: list[float], origin: str) -> None:
     low, high = study.bounds(method)
     inside = [min(max(value, low), high) for value in point]
-    study.propose(method, dict(zip(study.coefficients, inside, strict=True)), origin)
+    fidelity = None if origin == "anchor" else study.fidelity
+    if fidelity is None or inside not in [list(vector(study, one.coefficients)) for one in planned(study, method)]:
+        study.propose(method, dict(zip(study.coefficients, inside, strict=True)), origin, fidelity)
 
 
 def proposals(study: Study, method: MethodChoice, have: list[Trial], seed: int, name: str | None) -> surrogate.Proposal:
     """The surrogate's next batch: the most expected gain of the front under uncertainty, or that it may stop."""
     done = [trial for trial in have if trial.state == "done"]
-    fitted = fit(observations(study, method, done), name, seed)
+    fitted = fit(observations(study, method, done, study.fidelity), name, seed)
     return surrogate.propose(fitted, BATCH, seed + len(have))
+
+
+def propose_finalists(study: Study, method: MethodChoice, seed: int) -> bool:
+    """Where the study screens: propose what the plan's trials found best, to be measured on all samples.
+
+    They are the merges that no other one beats on the samples that all have seen, by what the search maximises; at
+    most as many as the study wants, chosen to keep the most hypervolume. False if all were measured or planned so.
+    """
+    chosen = study.settings.screening
+    done = [trial for trial in planned(study, method) if trial.state == "done"]
+    if chosen is None or study.fidelity is None or not done:
+        return False
+    Y = observations(study, method, done, study.fidelity).for_search().Y
+    kept = surrogate.even_subset(Y, chosen.finalists, seed=seed)
+    known = {trial.id for trial in study.store.trials()}
+    ids = {study.propose(method, done[row].coefficients, "finalist") for row in sorted(kept) if done[row].fidelity}
+    return bool(ids - known)

@@ -136,8 +136,9 @@ class _Repair:
         path = self.folder / STORE
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             db.execute("BEGIN IMMEDIATE")
-            for row in db.execute("SELECT id, context, method, settings, coefficients, number FROM trials").fetchall():
-                fits = _identity(study, *row[2:5]) == row[0]
+            wanted = "id, context, method, settings, coefficients, fidelity, number"
+            for row in db.execute(f"SELECT {wanted} FROM trials").fetchall():
+                fits = _identity(study, *row[2:6]) == row[0]
                 if fits and row[1] != study.context:
                     db.execute("UPDATE trials SET context = ? WHERE id = ?", (study.context, row[0]))
                 elif not fits and row[1] == study.context:
@@ -145,7 +146,7 @@ class _Repair:
                     db.execute("DELETE FROM outputs WHERE trial = ?", (row[0],))
                     db.execute("DELETE FROM trials WHERE id = ?", (row[0],))
                     self.lost += 1
-                    self._tell(path, f"trial {row[5]} is not what its id says", "It was left out.")
+                    self._tell(path, f"trial {row[6]} is not what its id says", "It was left out.")
             db.execute("COMMIT")
 
     def _outputs(self, store: Store, study: Study) -> None:
@@ -189,10 +190,10 @@ class _Repair:
             self._tell(path, problem, CACHE)
 
 
-def _identity(study: Study, method: str, settings: str, coefficients: str) -> str:
+def _identity(study: Study, method: str, settings: str, coefficients: str, fidelity: int | None) -> str:
     try:
         choice = MethodChoice(name=method, settings=json.loads(settings))
-        return study.identity(choice, json.loads(coefficients))
+        return study.identity(choice, json.loads(coefficients), fidelity)
     except (ValueError, TypeError, AttributeError):
         return ""
 
@@ -211,7 +212,7 @@ def _write(rows: Salvaged, path: Path) -> None:
     with closing(sqlite3.connect(draft, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
         for row in sorted(rows.trials.values(), key=lambda row: int(str(row[0]))):
-            db.execute(f"INSERT INTO trials VALUES ({', '.join('?' * 14)})", row)
+            db.execute(f"INSERT INTO trials VALUES ({', '.join('?' * 15)})", (*row, None)[:15])
         for row in rows.measurements.values():
             db.execute("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         for (trial, split), digest in rows.outputs.items():
@@ -238,6 +239,8 @@ def _read_again(study: Study, trial: Trial, split: str) -> dict[str, Measured] |
         outputs, targets = load_outputs(study, trial.id, split), load_targets(study, split)
     except StudyError:
         return None
+    first = trial.fidelity if split == "validation" else None
+    targets = {name: known[:first] for name, known in targets.items()}
     if any(task.name not in targets or len(outputs[task.name]) != len(targets[task.name]) for task in study.tasks):
         return None
     measured = {}

@@ -1,40 +1,23 @@
-"""The worker's loop: measure what is proposed, plan more, until the budget is spent or someone cancels."""
+"""Running a study: the worker from its lock to its last word, and single trials measured on request."""
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 
-from evaluation.errors import Cancelled, EvaluationError
-from merging import MergingError
-from study.errors import Failure, StudyError, of_the_computer
+from evaluation.errors import Cancelled
+from study.errors import StudyError, of_the_computer
+from study.loop import Heart, Loop, Report
 from study.measure import Measurer, Say
 from study.observe import save_outputs, save_targets
-from study.plan import extend, first_points
+from study.places import Place, opened
 from study.settings import MethodChoice
 from study.study import Study
 from study.trial import Trial
 from study.worker import only_worker
 from study.writing import sweep
-
-BASELINE = MethodChoice(name="task_arithmetic")  # its one-hot and zero points are the experts and the base themselves
-STREAK = 3
-BEAT = 2.0  # seconds between two signs of life inside a trial
-LOOK = 0.25  # seconds between two looks of a paused worker
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Report:
-    """How a run ended: *finished* or *cancelled*, and how many trials it measured."""
-
-    end: str
-    measured: int
-    failed: int
 
 
 def run(
@@ -44,8 +27,11 @@ def run(
     seed: int | None = None,
     device: str | None = None,
     surrogate: str | None = None,
+    place: Place | None = None,
 ) -> Report:
     """Measure what is proposed, then plan up to ``trials`` trials per method and measure those.
+
+    ``place`` says where; without it, on ``device`` of this machine.
 
     Raises:
         StudyError, MergingError, EvaluationError: the study cannot be measured at all; every done trial is kept.
@@ -58,9 +44,10 @@ def run(
         choices = [study.method(method)] if method else list(study.settings.methods)
         store.begin(os.getpid(), ", ".join(choice.name for choice in choices), trials)
         store.recover()
+        heart = Heart(study)
         try:
-            with Measurer(study, device, _sparing(store.say)) as measurer:
-                report = _Loop(study, measurer, seed, surrogate).run(choices, trials)
+            with opened(study, place or Place(device=device), choices, _sparing(store.say), heart) as executor:
+                report = Loop(study, executor, heart, seed, surrogate).run(choices, trials)
         except Cancelled:
             store.say("cancelled", 0, 0)
             return Report("cancelled", 0, 0)
@@ -73,124 +60,6 @@ def run(
             raise
         store.say(report.end, report.measured, report.measured)
         return report
-
-
-class _Loop:
-    def __init__(self, study: Study, measurer: Measurer, seed: int | None, surrogate: str | None) -> None:
-        self.study = study
-        self.measurer = measurer
-        self.seed = study.settings.seed if seed is None else seed
-        self.surrogate = surrogate
-        self.measured = 0
-        self.failed: set[str] = set()
-        self.retried: set[str] = set()
-        self.streak: set[str] = set()
-        self._beat = time.monotonic()
-        save_targets(study, "validation", measurer.targets("validation"))
-
-    def run(self, choices: list[MethodChoice], budget: int) -> Report:
-        self._baselines(choices, budget)
-        while True:
-            self._work_off(budget * len(choices))
-            if self._cancelled():
-                return Report("cancelled", self.measured, len(self.failed))
-            if self._retry():
-                continue
-            more = [self._extend(choice, budget) for choice in choices] if budget else []
-            if not any(more):
-                return Report("finished", self.measured, len(self.failed))
-
-    def _retry(self) -> bool:
-        """Give every failed trial a second chance, before anything is planned from the others.
-
-        So a passing fault leaves no mark on the plan.
-        """
-        again = self.failed - self.retried
-        self.retried |= again
-        self.study.store.retry(sorted(again))
-        return bool(again)
-
-    def _extend(self, choice: MethodChoice, budget: int) -> bool:
-        default = self.measurer.default(choice)
-        if self.study.settings.groups is not None:
-            self.measurer.directions(choice, self._stop_or_beat)  # the plan reads how much each group moves
-        return extend(self.study, choice, budget, self.seed, default, self.surrogate)
-
-    def _baselines(self, choices: list[MethodChoice], budget: int) -> None:
-        """The base, each expert and their average, which every plot shows, whatever method is searched."""
-        low, high = self.study.bounds(BASELINE)
-        if not budget or any(one.name == BASELINE.name and not one.settings for one in choices) or low > 0 or high < 1:
-            return
-        names = self.study.coefficients
-        for origin, point in first_points(self.study, BASELINE, self.seed, None):
-            if origin == "anchor":
-                self.study.propose(BASELINE, dict(zip(names, point, strict=True)), "baseline")
-
-    def _work_off(self, budget: int) -> None:
-        while not self._cancelled():
-            waiting = [trial for trial in self.study.store.trials() if trial.state == "proposed"]
-            if not waiting:
-                return
-            # What a person asked for goes first: somebody is waiting for it, even while the rest is paused.
-            asked = next((one for one in waiting if one.origin == "asked"), None)
-            paused = asked is None and self.study.store.progress().pause
-            done = len([one for one in self.study.done() if one.origin != "baseline"])
-            self.study.store.say("paused" if paused else "measuring", done, max(budget, done + len(waiting)))
-            if paused:
-                time.sleep(LOOK)
-            else:
-                self._measure(asked or waiting[0])
-
-    def _measure(self, trial: Trial) -> None:
-        store = self.study.store
-        choice = self.study.method(trial.method).model_copy(update={"settings": trial.settings})
-        store.start(trial.id)
-        begun = time.perf_counter()
-        try:
-            result = self.measurer.measure(choice, trial.coefficients, should_stop=self._stop_or_beat)
-        except Cancelled:
-            store.recover()
-            return
-        except Exception as error:
-            if isinstance(error, StudyError) or of_the_computer(error, self.study.folder):
-                raise  # the next trial would meet the same
-            store.fail(trial.id, str(error).splitlines()[0] if str(error) else type(error).__name__)
-            log.warning("trial %d failed: %s", trial.number, error)
-            self._failed(trial, error)
-            return
-        sha256 = save_outputs(self.study, trial.id, "validation", result.outputs)
-        saved = time.perf_counter()
-        known = result.seconds["merge"] + result.seconds["forward"]
-        seconds = {**result.seconds, "other": saved - begun - known}
-        store.finish(trial.id, result.measured, seconds, sha256=sha256)
-        self.failed.discard(trial.id)
-        self.streak.clear()
-        self.measured += 1
-
-    def _failed(self, trial: Trial, error: Exception) -> None:
-        """Note a failure; stop where it is not the trial's own.
-
-        Weights that cannot be computed with are a matter of the coefficients. Anything else, three trials in a row, is
-        a fault of the method or the computer that the next trial would meet too.
-        """
-        self.failed.add(trial.id)
-        if isinstance(error, (MergingError, EvaluationError)):
-            return
-        self.streak.add(trial.id)
-        if len(self.streak) == STREAK:
-            raise Failure(
-                f"{STREAK} trials in a row failed, the last with {type(error).__name__}: {error}.",
-                "Mend that and give the same command again: every finished trial is kept.",
-            ) from error
-
-    def _stop_or_beat(self) -> bool:
-        if time.monotonic() - self._beat > BEAT:
-            self._beat = time.monotonic()
-            self.study.store.beat()
-        return self._cancelled()
-
-    def _cancelled(self) -> bool:
-        return self.study.store.progress().cancel
 
 
 def _sparing(say: Say) -> Say:
@@ -241,7 +110,9 @@ def complete(study: Study, measurer: Measurer, trial: Trial, splits: tuple[str, 
     for split in splits:
         if (split == "validation" and trial.state == "done") or (split == "test" and trial.test):
             continue
-        result = measurer.measure(choice, trial.coefficients, split)
+        result = measurer.measure(
+            choice, trial.coefficients, split, first=trial.fidelity if split == "validation" else None
+        )
         save_targets(study, split, measurer.targets(split))
         sha256 = save_outputs(study, trial.id, split, result.outputs)
         study.store.finish(trial.id, result.measured, result.seconds, split, sha256)

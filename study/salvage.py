@@ -45,7 +45,7 @@ def salvage(path: Path) -> Salvaged:
 
 
 def _sort_in(found: Salvaged, row: Row) -> None:
-    if len(row) == 14 and _is_trial(row):
+    if len(row) in (14, 15) and _is_trial(row):  # a row of an older schema lacks what was added since
         held = found.trials.get(str(row[1]))
         if held is None or STATES.index(str(held[7])) <= STATES.index(str(row[7])):
             found.trials[str(row[1])] = row
@@ -64,6 +64,7 @@ def _is_trial(row: Row) -> bool:
         and _is_mapping(settings) and _is_mapping(coefficients)
         and (error is None or isinstance(error, str))
         and all(_is_number(value) for value in times[:4]) and (times[4] is None or _is_number(times[4]))
+        and (not times[5:] or times[5] is None or isinstance(times[5], int))
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from study.errors import Failure, StudyError, of_the_computer
 
-SCHEMA = 2
+SCHEMA = 3
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE trials (
@@ -31,6 +31,7 @@ INSERT INTO worker (one) VALUES (1);
 STEPS = {
     1: "CREATE TABLE outputs (trial TEXT NOT NULL REFERENCES trials (id), split TEXT NOT NULL, sha256 TEXT NOT NULL,"
     " PRIMARY KEY (trial, split)) WITHOUT ROWID;",
+    2: "ALTER TABLE trials ADD COLUMN fidelity INTEGER;",
 }
 
 

@@ -85,6 +85,22 @@ class MethodChoice(Strict):
         return self
 
 
+class Screening(Strict):
+    """A search that sees few samples: how many validation samples per task, and how many of the merges it found best
+    are then measured on all of them."""
+
+    samples: Count
+    finalists: Annotated[int, Field(ge=1, le=1000)] = 8
+
+
+def _counted(value: Any) -> Any:
+    return {"samples": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _chosen(value: Any) -> Any:
+    return None if value is False else value  # not wished for is the same as not written
+
+
 def _check_bounds(bounds: tuple[float, float]) -> None:
     low, high = bounds
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -112,7 +128,9 @@ class Settings(Strict):
     bounds: tuple[float, float] = (0.0, 1.0)
     groups: Annotated[int | Literal["slope"] | None, BeforeValidator(_groups)] = None
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    screening: Annotated[Screening | None, BeforeValidator(_counted)] = None
     dtype: Literal["as base", "float32", "float16", "bfloat16"] = "as base"
+    compile: Annotated[Literal[True] | None, BeforeValidator(_chosen)] = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
@@ -207,6 +225,7 @@ def _nearest_field(path: list[Any]) -> str:
         "tasks": TaskChoice,
         "samples": Samples,
         "methods": MethodChoice,
+        "screening": Screening,
     }
     parents = [part for part in path[:-1] if isinstance(part, str)]
     model = owners.get(parents[-1], Settings) if parents else Settings

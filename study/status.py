@@ -33,6 +33,7 @@ def status(study: Study) -> dict[str, object]:
         "failed": counts["failed"],
         "running": counts["running"],
         "proposed": counts["proposed"],
+        "partial": sum(trial.fidelity is not None and trial.state == "done" for trial in own),
         "baselines": sum(trial.origin == "baseline" and trial.state == "done" for trial in trials),
         "seconds": sum(sum(trial.seconds.values()) for trial in trials),
         "seconds_per_trial": each,

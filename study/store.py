@@ -72,7 +72,7 @@ class Store:
             db.execute("BEGIN")
             rows = db.execute(
                 "SELECT id, number, state, method, settings, coefficients, origin, error, merge, forward, other,"
-                " finished FROM trials WHERE context = ? ORDER BY number",
+                " finished, fidelity FROM trials WHERE context = ? ORDER BY number",
                 (self.context,),
             ).fetchall()
             found: dict[str, dict[str, dict[str, Measured]]] = {}
@@ -103,8 +103,9 @@ class Store:
         settings: Mapping[str, object],
         coefficients: Mapping[str, float],
         origin: str,
+        fidelity: int | None = None,
     ) -> bool:
-        """Add a proposed trial; False if it is already there.
+        """Add a proposed trial; False if it is already there. ``fidelity``: samples per task it sees (None: all).
 
         A failed one that is asked for is proposed again; one that was asked for becomes the plan's when the plan
         comes to it.
@@ -114,8 +115,8 @@ class Store:
             row = db.execute("SELECT state FROM trials WHERE id = ?", (identity,)).fetchone()
             if row is None:
                 db.execute(
-                    "INSERT INTO trials (id, context, method, settings, coefficients, origin, state, created)"
-                    " VALUES (?, ?, ?, ?, ?, ?, 'proposed', ?)",
+                    "INSERT INTO trials (id, context, method, settings, coefficients, origin, state, created, fidelity)"
+                    " VALUES (?, ?, ?, ?, ?, ?, 'proposed', ?, ?)",
                     (
                         identity,
                         self.context,
@@ -124,12 +125,15 @@ class Store:
                         _json(coefficients),
                         origin,
                         time.time(),
+                        fidelity,
                     ),
                 )
             elif row[0] == "failed" and origin == "asked":
                 db.execute("UPDATE trials SET state = 'proposed', error = NULL WHERE id = ?", (identity,))
-            elif origin not in ("asked", "baseline"):
-                db.execute("UPDATE trials SET origin = ? WHERE id = ? AND origin = 'asked'", (origin, identity))
+            elif origin not in ("asked", "baseline", "finalist"):
+                db.execute(
+                    "UPDATE trials SET origin = ? WHERE id = ? AND origin IN ('asked', 'finalist')", (origin, identity)
+                )
             db.execute("COMMIT")
         return row is None
 
@@ -182,6 +186,11 @@ class Store:
                 db.execute(
                     "UPDATE trials SET state = 'proposed', error = NULL WHERE id = ? AND state = 'failed'", (identity,)
                 )
+
+    def withdraw(self, identity: str) -> None:
+        """Put a running trial back to *proposed*: nobody measures it any more."""
+        with self._connect() as db:
+            db.execute("UPDATE trials SET state = 'proposed' WHERE id = ? AND state = 'running'", (identity,))
 
     def outputs(self) -> dict[tuple[str, str], str]:
         """The SHA-256 of the file of per-sample outputs, by trial and split."""
@@ -271,7 +280,8 @@ def _json(value: Mapping[str, object] | Mapping[str, float]) -> str:
 
 
 def _trial(row: tuple[object, ...], found: dict[str, dict[str, Measured]]) -> Trial:
-    identity, number, state, method, settings, coefficients, origin, error, merge, forward, other, finished = row
+    identity, number, state, method, settings, coefficients, origin, error, *seconds, finished, fidelity = row
+    merge, forward, other = (float(str(one)) for one in seconds)
     return Trial(
         id=str(identity),
         number=int(str(number)),
@@ -282,7 +292,8 @@ def _trial(row: tuple[object, ...], found: dict[str, dict[str, Measured]]) -> Tr
         origin=str(origin),
         metrics=found.get("validation", {}),
         test=found.get("test", {}),
-        seconds={"merge": float(str(merge)), "forward": float(str(forward)), "other": float(str(other))},
+        seconds={"merge": merge, "forward": forward, "other": other},
         error=None if error is None else str(error),
         finished=None if finished is None else float(str(finished)),
+        fidelity=None if fidelity is None else int(str(fidelity)),
     )

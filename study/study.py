@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from study.errors import StudyError
 from study.layers import coefficient_names, kept_importance
 from study.server import confined
-from study.settings import FILE, ExpertChoice, MethodChoice, Settings, TaskChoice, dump, read
+from study.settings import FILE, ExpertChoice, MethodChoice, Screening, Settings, TaskChoice, dump, read
 from study.store import FILE as STORE
 from study.store import Store
 from study.trial import Trial
@@ -56,7 +56,8 @@ class Study:
     def context(self) -> str:
         """A hash of what all comparable trials share: base, experts, tasks, samples, seed, dtype."""
         # Fields that are not given do not count, so that a field added in a later version changes no old study.
-        shared = self.settings.model_dump(mode="json", exclude={"name", "methods", "bounds"}, exclude_none=True)
+        unshared = {"name", "methods", "bounds", "screening"}
+        shared = self.settings.model_dump(mode="json", exclude=unshared, exclude_none=True)
         for named in (*shared["experts"], *shared["tasks"]):
             named.pop("title", None)
         return _hash(shared)[:12]
@@ -85,16 +86,23 @@ class Study:
         """The box of a method's coefficients: its own, or the study's."""
         return method.bounds or self.settings.bounds
 
-    def identity(self, method: MethodChoice, coefficients: Mapping[str, float]) -> str:
+    @property
+    def fidelity(self) -> int | None:
+        """How many validation samples per task a search sees; None: all of them."""
+        chosen = self.settings.screening
+        if chosen is None or all(task.samples.validation <= chosen.samples for task in self.tasks):
+            return None
+        return chosen.samples
+
+    def identity(self, method: MethodChoice, coefficients: Mapping[str, float], fidelity: int | None = None) -> str:
         """The id of a trial: the same merge measured on the same samples has the same one."""
-        return _hash(
-            {
-                "context": self.context,
-                "method": method.name,
-                "settings": method.settings,
-                "coefficients": {name: float(coefficients[name]) for name in sorted(coefficients)},
-            }
-        )[:12]
+        what: dict[str, object] = {
+            "context": self.context,
+            "method": method.name,
+            "settings": method.settings,
+            "coefficients": {name: float(coefficients[name]) for name in sorted(coefficients)},
+        }
+        return _hash(what if fidelity is None else {**what, "fidelity": fidelity})[:12]
 
     def importance(self, method: MethodChoice) -> NDArray[np.float64] | None:
         """How much each coefficient moves the weights, (d,); None without layer groups or before they were prepared."""
@@ -106,15 +114,17 @@ class Study:
         """The name of a method with its settings among what was prepared in this study."""
         return _hash({"context": self.context, "method": method.name, "settings": method.settings})[:12]
 
-    def propose(self, method: MethodChoice, coefficients: Mapping[str, float], origin: str) -> str:
+    def propose(
+        self, method: MethodChoice, coefficients: Mapping[str, float], origin: str, fidelity: int | None = None
+    ) -> str:
         """Add a proposed trial (nothing happens if it is there already); its id.
 
         Raises:
             StudyError: a coefficient is unknown, missing, not finite or outside its bounds.
         """
         checked = self.check(method, coefficients)
-        identity = self.identity(method, checked)
-        self.store.propose(identity, method.name, method.settings, checked, origin)
+        identity = self.identity(method, checked, fidelity)
+        self.store.propose(identity, method.name, method.settings, checked, origin, fidelity)
         return identity
 
     def check(self, method: MethodChoice, coefficients: Mapping[str, float]) -> dict[str, float]:
@@ -155,9 +165,33 @@ class Study:
         experts = {expert.name for expert in self.experts}
         return found | {name: value for name, value in coefficients.items() if name not in experts}
 
-    def done(self, method: str | None = None) -> list[Trial]:
-        """Finished trials, oldest first; of one method if named."""
-        return [t for t in self.store.trials() if t.state == "done" and method in (None, t.method)]
+    def done(self, method: str | None = None, partial: bool = False) -> list[Trial]:
+        """Finished trials, oldest first; of one method if named. Those that saw only part of the samples are left out
+        unless ``partial``: their values are not to be compared with the others'."""
+        return [
+            trial
+            for trial in self.store.trials()
+            if trial.state == "done" and method in (None, trial.method) and (partial or trial.fidelity is None)
+        ]
+
+    def screened(self, samples: int | None, finalists: int | None) -> Study:
+        """The same study with another screening: ``samples`` per task (0: none) or ``finalists``; None: as it is.
+
+        Raises:
+            StudyError: a negative number, or finalists where nothing is screened.
+        """
+        if samples is None and finalists is None:
+            return self
+        own = self.settings.screening
+        count = samples if samples is not None else own.samples if own else 0
+        last = finalists if finalists is not None else own.finalists if own else Screening(samples=1).finalists
+        if count < 0 or not 1 <= last <= 1000 or (count == 0 and finalists is not None):
+            raise StudyError(
+                f"A search on {count} samples per task with {last} finalists is not possible.",
+                "Give --screening a number from 1 (0: search on all samples), --finalists one from 1 to 1000.",
+            )
+        chosen = Screening(samples=count, finalists=last) if count else None
+        return Study(self.folder, self.settings.model_copy(update={"screening": chosen}))
 
     def save(self) -> None:
         """Write `study.yaml` (atomically)."""

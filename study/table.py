@@ -15,9 +15,9 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would take for 
 
 
 def table(study: Study) -> list[dict[str, Any]]:
-    """One row per trial, oldest first. Columns: number, trial, method, origin, state, `c.EXPERT` or `c.EXPERT@GROUP`
-    (coefficients), `TASK`, `TASK.stderr`, `TASK.n` (validation), `test.TASK`, `test.TASK.stderr`, seconds by part,
-    finished, error."""
+    """One row per trial, oldest first. Columns: number, trial, method, origin, state, fidelity (validation samples per
+    task that it saw; empty: all), `c.EXPERT` or `c.EXPERT@GROUP` (coefficients), `TASK`, `TASK.stderr`, `TASK.n`
+    (validation), `test.TASK`, `test.TASK.stderr`, seconds by part, finished, error."""
     return [_row(study, trial) for trial in study.store.trials()]
 
 
@@ -28,6 +28,7 @@ def _row(study: Study, trial: Trial) -> dict[str, Any]:
         "method": trial.method,
         "origin": trial.origin,
         "state": trial.state,
+        "fidelity": trial.fidelity,
     }
     row |= {f"c.{name}": trial.coefficients[name] for name in study.coefficients}
     for task in study.tasks:

@@ -34,6 +34,7 @@ class Trial:
     seconds: dict[str, float] = field(default_factory=dict)
     error: str | None = None
     finished: float | None = None
+    fidelity: int | None = None  # validation samples per task that it saw, the first ones; None: all
 
 
 @dataclass(frozen=True)

@@ -19,18 +19,20 @@ GROUP = 3  # the chart is drawn anew every so many results: it should not flicke
 def chart(study: Study, facts: dict[str, Any]) -> None:
     """The live chart and the table under it."""
     lines = baselines(study)
-    trials = study.done()
+    trials = study.done(partial=True)
     if not trials:
         return
     tasks = task_facts(study)
-    rows: list[dict[str, Any]] = [
+    every: list[dict[str, Any]] = [
         {
             "number": trial.number,
             "role": role_of(trial.id, lines),
             "metrics": {name: one.value for name, one in trial.metrics.items()},
+            "fidelity": trial.fidelity,
         }
         for trial in trials
     ]
+    rows = [row for row in every if row["fidelity"] is None]  # others are not to be compared with these
     if len(tasks) > 1:
         st.subheader(copy.LIVE_TITLE)
         shown = rows if not facts["worker"]["running"] else rows[: max(GROUP, len(rows) - len(rows) % GROUP)]
@@ -47,7 +49,8 @@ def chart(study: Study, facts: dict[str, Any]) -> None:
         st.dataframe(
             [
                 {"#": row["number"], **{t["title"]: words.score(row["metrics"][t["name"]], t["unit"]) for t in tasks}}
-                for row in reversed(rows)
+                | ({told.SEEN: str(row["fidelity"] or told.SEEN_ALL)} if len(rows) < len(every) else {})
+                for row in reversed(every)
             ],
             hide_index=True,
         )

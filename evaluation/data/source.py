@@ -7,6 +7,8 @@ from typing import Protocol
 
 from PIL.Image import Image
 
+from evaluation.errors import EvaluationError
+
 Sample = Image | str
 
 
@@ -38,6 +40,30 @@ class Source(Protocol):
     def read(self, id: str) -> Sample:
         """The sample itself. Raises: EvaluationError when its file cannot be read."""
         ...
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Data that are elsewhere: what they are called, and that their prepared samples are enough."""
+
+    path: Path
+    classes: tuple[str, ...]
+    title: str
+    templates: tuple[str, ...]
+    fingerprint: str
+    items: tuple[Item, ...] = ()
+
+    @classmethod
+    def of(cls, source: Source) -> "Absent":
+        """The names of some data, without the data."""
+        return cls(source.path, source.classes, source.title, source.templates, source.fingerprint)
+
+    def read(self, id: str) -> Sample:
+        """Always an error: whoever asks has other libraries than those that prepared the samples."""
+        raise EvaluationError(
+            f"Sample '{id}' of '{self.path}' is on another machine, and this one would prepare it differently.",
+            "Install the same versions of pillow, torchvision and transformers on both.",
+        )
 
 
 def digest(sample: Sample) -> str:

@@ -8,7 +8,7 @@ BLOCK = re.compile(
     r"^(?:<!-- needs: (?P<needs>[^\n]+) -->\n)?```(?P<kind>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<body>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-NEEDS = ("network", "gpu", "a server", "a quiet machine", "minutes of computing")
+NEEDS = ("network", "gpu", "a cluster", "a server", "a quiet machine", "minutes of computing")
 
 
 @dataclass(frozen=True)

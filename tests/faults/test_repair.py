@@ -105,6 +105,7 @@ def test_an_older_study_is_migrated_and_a_copy_kept(tmp_path: Path) -> None:
     Store(path, "c").propose("a", "m", {}, {"x": 0.1}, "design")
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("DROP TABLE outputs")
+        db.execute("ALTER TABLE trials DROP COLUMN fidelity")
         db.execute("UPDATE meta SET value = '1'")
     store = Store(path, "c")
     assert [trial.id for trial in store.trials()] == ["a"]

@@ -1,0 +1,72 @@
+"""Which machines and devices measure a study, and opening them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from evaluation.device import available, pick_device
+from study.errors import StudyError
+from study.executor import Executor, Here
+from study.loop import Heart
+from study.measure import Measurer, Say
+from study.observe import save_targets
+from study.processes import Processes
+from study.settings import MethodChoice
+from study.study import Study
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to measure. device: one or several with commas between; None: every GPU, else the CPU. workers: how many;
+    None: one per device."""
+
+    device: str | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if self.workers is not None and not 1 <= self.workers <= 1000:
+            raise StudyError(f"--workers is {self.workers}.", "Give a number from 1 to 1000.")
+
+
+def devices(place: Place) -> list[str]:
+    """The device of each local worker.
+
+    Raises:
+        EvaluationError: a device that this machine does not have.
+    """
+    gpus = [name for name in available() if name.startswith("cuda")]
+    named = place.device.split(",") if place.device else gpus or [str(pick_device(None))]
+    found = [str(pick_device(name.strip())) for name in named]
+    return [found[i % len(found)] for i in range(place.workers or len(found))]
+
+
+@contextmanager
+def opened(study: Study, place: Place, choices: list[MethodChoice], say: Say, heart: Heart) -> Iterator[Executor]:
+    """The executor, ready to measure; closed at the end of the block.
+
+    Whatever is made once per study (samples, heads, what methods prepare) is made by this process, before any worker
+    is there.
+
+    Raises:
+        StudyError, MergingError, EvaluationError: the study cannot be measured at all. Cancelled: somebody said so.
+    """
+    here = devices(place)
+    with Measurer(study, here[0], say) as measurer:
+        save_targets(study, "validation", measurer.targets("validation"))
+        alone = len(here) == 1
+        if study.settings.groups is not None or not alone:  # the plan reads how much each layer group moves
+            for choice in choices:
+                measurer.directions(choice, heart.cancelled)
+        if alone:
+            yield Here(measurer, heart.cancelled)
+            return
+    del measurer  # its memory is wanted by the workers
+    torch.cuda.empty_cache()
+    say("starting workers", 0, place.workers or len(here))
+    with closing(Processes(study, here)) as executor:
+        yield executor

@@ -1,0 +1,68 @@
+"""Several workers measure what one would, bit for bit; one that is killed is replaced and its trial measured again."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from study.errors import StudyError
+from study.executor import parts
+from study.observe import load_outputs
+from study.places import Place, devices
+from study.run import run
+from study.study import Study
+from tests.study.test_study_resume import content, small_demo
+
+TRIALS = 10
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    study = small_demo(tmp_path_factory.mktemp("alone") / "study")
+    run(study, trials=TRIALS, device="cpu")
+    return study
+
+
+def same(one: Study, two: Study) -> bool:
+    """Whether two studies hold the same trials with the same outputs, bit for bit."""
+    return content(one) == content(two) and all(
+        np.array_equal(first, load_outputs(two, trial.id)[task])
+        for trial in one.done()
+        for task, first in load_outputs(one, trial.id).items()
+    )
+
+
+def kill_a_worker(study: Study, named: str) -> None:
+    """Kill a process of this one, or of its children, while the study is being measured."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if any(trial.state == "done" for trial in study.store.trials()):
+            found = [one for one in psutil.Process().children(recursive=True) if named in " ".join(one.cmdline())]
+            os.kill(found[0].pid, signal.SIGKILL)
+            return
+        time.sleep(0.01)
+
+
+def test_two_processes_find_what_one_does_though_one_is_killed(
+    alone: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    study = small_demo(tmp_path / "study")
+    killer = threading.Thread(target=kill_a_worker, args=(study, "spawn_main"))
+    killer.start()
+    report = run(study, trials=TRIALS, place=Place(device="cpu", workers=2))
+    killer.join()
+    assert report.measured == TRIALS and same(alone, study)
+    assert not [one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline())]
+
+
+def test_where_to_measure_is_checked_before_anything_runs() -> None:
+    assert devices(Place(device="cpu", workers=3)) == ["cpu"] * 3
+    assert parts(["a", "b", "c"], 5) == [("a",), ("b",), ("c",)]
+    for wrong, words in (({"workers": 0}, "from 1 to 1000"),):
+        with pytest.raises(StudyError, match=words):
+            Place(**wrong)  # type: ignore[arg-type]
