@@ -1,4 +1,4 @@
-"""The merge that another one is held to: a linear method at its published coefficients, or at given ones."""
+"""The merge that another one is held to: a method at its published coefficients, or at given ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from merging.errors import MergingError
 from merging.groups import PerTensor, groups_in, per_tensor
 from merging.method import method
 from merging.task_vector import TaskVectors
+from merging.trim import by_expert
 
 On = Literal[
     "task_arithmetic",
@@ -33,7 +34,7 @@ AT_FORM = "EXPERT=NUMBER,… for every expert (EXPERT@GROUP=NUMBER with layer gr
 
 @dataclass(frozen=True)
 class Anchor:
-    """The changes A_t (T, *shape) of a linear method, each times its coefficient: base + Σ A_t is the anchor."""
+    """The changes A_t (T, *shape) of a method at its coefficients: base + Σ A_t is the anchor."""
 
     vectors: TaskVectors
     on: str
@@ -42,10 +43,13 @@ class Anchor:
     found: object | None
 
     def changes(self, name: str) -> Tensor:
-        """Return A_t of one tensor, (T, *shape)."""
-        directions = method(self.on).prepare_tensor(name, self.vectors.deltas(name), self.found)
-        scale = torch.tensor(self.values.at(name), dtype=torch.float32)
-        return directions * scale.view(-1, *[1] * (directions.ndim - 1))
+        """Return A_t of one tensor, (T, *shape); of a merge that is no sum over experts, each has an equal share."""
+        made, deltas, values = method(self.on), self.vectors.deltas(name), self.values.at(name)
+        if made.linearity == "nonlinear":
+            merged = made.combine_tensor(name, torch.zeros_like(deltas[0]), deltas, values, self.found)
+            return (merged / len(deltas)).expand_as(deltas).clone()
+        scale = made.scalars(values, None).experts.tolist()
+        return made.prepare_tensor(name, deltas, self.found) * by_expert(scale, deltas)
 
     def write(self, rows: Tensor) -> None:
         """Write every A_t into rows (T, P)."""

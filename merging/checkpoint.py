@@ -12,7 +12,8 @@ from torch import Tensor
 from merging.blocks import blocks
 from merging.errors import MergingError
 from merging.finite import all_finite
-from merging.lora import adapter_file, is_adapter, read_adapter_config
+from merging.lora import adapter_file, is_adapter
+from merging.lora_config import read_adapter_config
 from merging.tensors import Tensors, open_tensors
 from merging.threads import one_thread
 from merging.writing import CODES, Slot, raw, write

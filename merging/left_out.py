@@ -30,6 +30,12 @@ SAID_OTHERWISE = (
     ),
     Elsewhere("RAM+", "2601.13572", "`ram` with reward 1.2; mergekit's `ramplus_tl` is its `variant: mergekit`."),
     Elsewhere(
+        "RMM's bases",
+        "2510.14163",
+        "A space of several models that gives every expert back; `rmm` makes the one model of it that the coefficients "
+        "say, and `models` its size.",
+    ),
+    Elsewhere(
         "CoDiEmb's fusion",
         "2508.11442",
         "`delta_weighted` is in its manner; how the authors normalise their weights is not published.",
@@ -38,25 +44,16 @@ SAID_OTHERWISE = (
 
 LEFT_OUT = (
     Elsewhere(
-        "Data-free BMM (ReForge)",
+        "Bayesian search of BMM (ReForge)",
         "2605.12843",
-        "How its Gram matrices are normalised could not be established from what is public, and its outer search needs "
-        "data.",
+        "Searches the pull of every kind of layer on validation samples; `anchored` with `tune` goes through a grid. "
+        "`anchored_dataless` is in the manner of its data-free variant: how that weighs its Gram matrices could not be "
+        "established from what is public.",
     ),
     Elsewhere(
         "R-TSVM (RESM)",
         "2502.06876",
         "Its outlier weights and its rule for ranks could not be established; there is no public code.",
-    ),
-    Elsewhere(
-        "DO-Merging",
-        "2505.15875",
-        "Works on the factors A and B of adapters, not on deltas; no code and no defaults are published.",
-    ),
-    Elsewhere(
-        "RMM",
-        "2510.14163",
-        "Stores two or more models in a space that gives every expert back; it is not one checkpoint.",
     ),
     Elsewhere(
         "TALL masks and EMR with masks",

@@ -9,6 +9,7 @@ from torch import Tensor
 from merging.blocks import Rows
 from merging.heads import Headless, encoder_names
 from merging.lora import Adapter, is_adapter, open_adapter
+from merging.pairs import Pair
 from merging.tensors import Tensors, open_tensors
 
 
@@ -38,6 +39,18 @@ class Adapted(Tensors):
         else:
             out.copy_(change)
 
+    def pair(self, key: str) -> Pair | None:
+        """Return ΔW of one matrix as a product; None where it is none: DoRA, convolutions, what was trained fully."""
+        adapter, shape = self.adapter, self.shape(key)
+        if len(shape) != 2 or key in adapter.replaced:
+            return None
+        if key not in adapter.factors:
+            return Pair(torch.zeros(shape[0], 0), torch.zeros(0, shape[1]), adapter.config.transposed)
+        found = adapter.factors[key]
+        if found.magnitude is not None:
+            return None
+        return Pair(*adapter.pair(key), swapped=found.embedding or adapter.config.transposed)
+
     def _adapted(self, key: str, rows: Rows) -> Tensor:
         tensor = self.base.get(key, rows)
         if not tensor.is_floating_point():
@@ -47,7 +60,7 @@ class Adapted(Tensors):
         return tensor if change is None else wide + change
 
     def _change(self, key: str, base: Tensor, rows: Rows) -> Tensor | None:
-        if rows is not ... and self.adapter.config.dora and self.adapter.config.transposed:
+        if rows is not ... and self.adapter.by_columns(key):
             whole = self.adapter.change(key, self.base.get(key).to(torch.float32))
             return None if whole is None else whole[rows]
         return self.adapter.change(key, base, rows)

@@ -1,4 +1,4 @@
-"""A merge of adapters as an adapter: exact with the sum of their ranks, or the nearest one of a smaller rank."""
+"""A merge of adapters as an adapter: exact with the rank that it has, or the nearest one of a smaller rank."""
 
 import json
 import re
@@ -11,12 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from merging.combine import again
 from merging.errors import MergingError
-from merging.lora import CONFIG, PREFIX, WEIGHTS, Adapter, is_adapter, open_adapter
-from merging.method import ordered
+from merging.lora import PREFIX, WEIGHTS, Adapter, is_adapter, open_adapter
+from merging.lora_config import CONFIG
+from merging.method import Array, Method, methods, ordered
 from merging.output import RECIPE, new_folder, refuse_overwriting
 from merging.recipe import Recipe, new_recipe
+from merging.task_vector import TaskVectors, task_vectors
 from merging.tensors import open_tensors
+from merging.threads import one_thread
 from merging.writing import write, write_text
 
 
@@ -34,7 +38,17 @@ class AdapterReport:
 
 
 @dataclass(frozen=True)
-class _Pair:
+class _Order:
+    """A method, its coefficients, and the form of the merge."""
+
+    method: Method
+    values: Array
+    exact: bool
+    survey: object | None
+
+
+@dataclass(frozen=True)
+class _Module:
     """One module of the new adapter: ΔW = left · right, and what was cut off."""
 
     left: Tensor
@@ -46,47 +60,59 @@ class _Pair:
 
 
 def merge_to_adapter(recipe: Recipe, folder: Path, out: Path, rank: int | None = None) -> AdapterReport:
-    """Merge adapters by a linear recipe and write an adapter folder; ΔW = Σ c_t scaling_t B_t A_t.
+    """Merge adapters from their factors and write an adapter folder; no ΔW is formed on the way.
 
-    Without `rank` the factors are joined, which is exact; with it each ΔW is cut to that rank by its singular
-    value decomposition, the nearest there is. `recipe.dtype` is the dtype of the factors.
+    For methods with `in_factors`: a weighted sum, Σ c_t scaling_t B_t A_t, has the factors joined; KnOTS and others
+    give the product that their merge is. That is exact; with `rank` each ΔW is cut to that rank by its singular value
+    decomposition, the nearest there is. Tensors that were trained fully are merged as in any merge. `recipe.dtype` is
+    the dtype of the factors.
 
     Raises:
-        MergingError: an expert that is no adapter, a method that is not a weighted sum, DoRA, a rank below 1.
+        MergingError: an expert that is no adapter, a method that needs the full weights, DoRA, a rank below 1.
     """
     if rank is not None and rank < 1:
         raise MergingError(f"An adapter cannot have rank {rank}.", "Give 1 or more, or none for the exact sum.")
     if recipe.groups is not None:
         raise MergingError("An adapter cannot be written from layer groups.", "Write the full weights instead.")
-    out = Path(out)
+    out, method = Path(out), recipe.made()
+    if not method.in_factors:
+        able = ", ".join(name for name, kind in methods().items() if kind.in_factors)
+        raise MergingError(
+            f"'{recipe.method}' merges full weights, not the factors of adapters.",
+            f"Use {able}, or write the full weights.",
+        )
     base, experts = recipe.checkpoints(folder)
     refuse_overwriting(out, [base.path, *(expert.path for expert in experts)])
     for expert in experts:
         if not is_adapter(expert.path):
             raise MergingError(f"Expert '{expert.name}' is not an adapter.", "Write the full weights instead.")
-    full = new_recipe(base, experts, recipe.made(), recipe.coefficients, out, recipe.dtype)
-    weights = _weights(recipe, [expert.name for expert in experts])
+    full = new_recipe(base, experts, method, recipe.coefficients, out, recipe.dtype, recipe.exact)
     with ExitStack() as stack:
         tensors = stack.enter_context(open_tensors(base.path))
         adapters = [stack.enter_context(open_adapter(expert.path, tensors)) for expert in experts]
-        _same_kind(adapters)
-        names = sorted({name for adapter in adapters for name in adapter.factors})
-        replaced = sorted({name for adapter in adapters for name in adapter.replaced})
-        both = sorted(set(names) & set(replaced))
-        if both:
-            raise MergingError(f"'{both[0]}' is trained fully in one adapter and by factors in another.")
-        pairs = {name: _pair(name, adapters, weights, rank) for name in names}
-        saved = {name: _trained(name, tensors.get(name), adapters, weights) for name in replaced}
+        names, replaced = _names(adapters)
+        vectors = stack.enter_context(task_vectors(base, experts))
+        with one_thread(), torch.no_grad():
+            values = ordered(method, vectors.names, recipe.coefficients)
+            order = _Order(method, values, recipe.exact, method.survey(vectors))
+            modules = {name: _module(name, adapters, vectors, order, rank) for name in names}
+            saved = {name: _trained(name, vectors, order) for name in replaced}
+    config = _config([expert.path for expert in experts], modules, replaced, adapters[0].config.transposed)
+    return _written(out, full, config, modules, saved)
+
+
+def _written(
+    out: Path, recipe: Recipe, config: Mapping[str, Any], modules: Mapping[str, _Module], saved: Mapping[str, Tensor]
+) -> AdapterReport:
     dtype = torch.float32 if recipe.dtype == "as base" else getattr(torch, recipe.dtype)
-    state = _state(pairs, saved, dtype)
-    config = _config([expert.path for expert in experts], pairs, replaced, adapters[0].config.transposed)
+    state = _state(modules, saved, dtype)
     with new_folder(out) as work:
-        files = {WEIGHTS[0]: write(work / WEIGHTS[0], state, {"format": "pt", "mergescape": full.identity()})}
+        files = {WEIGHTS[0]: write(work / WEIGHTS[0], state, {"format": "pt", "mergescape": recipe.identity()})}
         files[CONFIG] = write_text(work / CONFIG, json.dumps(config, indent=2, sort_keys=True) + "\n")
-        files[RECIPE] = write_text(work / RECIPE, full.to_yaml())
-    cut, whole = sum(pair.cut for pair in pairs.values()), sum(pair.whole for pair in pairs.values())
-    errors = {name: _share(pair.cut, pair.whole) for name, pair in pairs.items()}
-    largest = max((pair.left.shape[1] for pair in pairs.values()), default=0)
+        files[RECIPE] = write_text(work / RECIPE, recipe.to_yaml())
+    cut, whole = sum(each.cut for each in modules.values()), sum(each.whole for each in modules.values())
+    errors = {name: _share(each.cut, each.whole) for name, each in modules.items()}
+    largest = max((each.left.shape[1] for each in modules.values()), default=0)
     return AdapterReport(files, largest, _share(cut, whole), errors)
 
 
@@ -94,65 +120,70 @@ def _share(cut: float, whole: float) -> float:
     return float((cut / whole) ** 0.5) if whole > 0 else 0.0
 
 
-def _weights(recipe: Recipe, names: Sequence[str]) -> list[float]:
-    values = ordered(recipe.made(), names, recipe.coefficients)
-    if recipe.method == "weighted_average":
-        return [float(value) for value in values / values.sum()]
-    if recipe.method == "task_arithmetic":
-        return [float(value) for value in values]
-    raise MergingError(
-        f"'{recipe.method}' is not a weighted sum of adapters.",
-        "Use task_arithmetic or weighted_average, or write the full weights.",
-    )
+def _names(adapters: Sequence[Adapter]) -> tuple[list[str], list[str]]:
+    """Return the tensors of the base that the new adapter changes: by factors, and trained fully."""
+    _same_kind(adapters)
+    names = sorted({name for adapter in adapters for name in adapter.factors})
+    replaced = sorted({name for adapter in adapters for name in adapter.replaced})
+    both = sorted(set(names) & set(replaced))
+    if both:
+        raise MergingError(f"'{both[0]}' is trained fully in one adapter and by factors in another.")
+    return names, replaced
 
 
 def _same_kind(adapters: Sequence[Adapter]) -> None:
     for adapter in adapters:
         if adapter.config.dora:
             raise MergingError(f"'{adapter.path}' is a DoRA; its change has no low rank.", "Write the full weights.")
+        if adapter.config.bias != "none" or adapter.config.shifted:
+            raise MergingError(f"'{adapter.path}' has trained biases (bias, lora_bias).", "Write the full weights.")
         if adapter.config.transposed != adapters[0].config.transposed:
             raise MergingError(f"'{adapter.path}' differs in fan_in_fan_out.", "Write the full weights.")
 
 
-def _pair(name: str, adapters: Sequence[Adapter], weights: Sequence[float], rank: int | None) -> _Pair:
-    """Join the factors of one module and cut them; convolutions keep their matrix form and are refused."""
-    parts = [(adapter, weight) for adapter, weight in zip(adapters, weights, strict=True) if name in adapter.factors]
-    if any(adapter.kernel(name) for adapter, _ in parts):
+def _module(name: str, adapters: Sequence[Adapter], vectors: TaskVectors, order: _Order, rank: int | None) -> _Module:
+    """Merge the factors of one module and cut them; convolutions keep their matrix form and are refused."""
+    owners = [adapter for adapter in adapters if name in adapter.factors]
+    pairs = None if any(adapter.kernel(name) for adapter in owners) else vectors.pairs(name)
+    if pairs is None:
         raise MergingError(f"'{name}' is a convolution.", "Write the full weights.")
-    found = [adapter.pair(name) for adapter, _ in parts]
-    left = torch.cat([pair[0] * weight for pair, (_, weight) in zip(found, parts, strict=True)], dim=1)
-    right = torch.cat([pair[1] for pair in found], dim=0)
-    embedding = parts[0][0].factors[name].embedding
-    swapped = embedding or parts[0][0].config.transposed
+    left, right = order.method.combine_pairs(name, pairs, order.values, order.survey, order.exact)
+    if not left.shape[1]:  # nothing changed: no adapter has rank 0
+        left, right = left.new_zeros(left.shape[0], 1), right.new_zeros(1, right.shape[1])
+    embedding = owners[0].factors[name].embedding
+    swapped = embedding or owners[0].config.transposed
     q1, r1 = torch.linalg.qr(left.to(torch.float64))
     q2, r2 = torch.linalg.qr(right.T.to(torch.float64))
     u, s, vt = torch.linalg.svd(r1 @ r2.T)
     whole = float(s.square().sum())
     if rank is None or rank >= left.shape[1]:
-        return _Pair(left, right, embedding, swapped, 0.0, whole)
+        return _Module(left, right, embedding, swapped, 0.0, whole)
     root = s[:rank].sqrt()
     cut_left, cut_right = (q1 @ u[:, :rank]) * root, (q2 @ vt[:rank].T * root).T
     cut = float(s[rank:].square().sum())
-    return _Pair(cut_left.to(torch.float32), cut_right.to(torch.float32), embedding, swapped, cut, whole)
+    return _Module(cut_left.to(torch.float32), cut_right.to(torch.float32), embedding, swapped, cut, whole)
 
 
-def _trained(name: str, base: Tensor, adapters: Sequence[Adapter], weights: Sequence[float]) -> Tensor:
-    """Return base + Σ c_t (trained_t − base) of a fully trained tensor."""
-    wide = base.to(torch.float32)
-    merged = wide.clone()
-    for adapter, weight in zip(adapters, weights, strict=True):
-        change = adapter.change(name, wide)
-        if change is not None:
-            merged += change * weight
+def _trained(name: str, vectors: TaskVectors, order: _Order) -> Tensor:
+    """Merge a fully trained tensor as any merge does."""
+    method, base, deltas = order.method, vectors.base_tensor(name), vectors.deltas(name)
+    if again(method, order.exact):
+        return method.combine_tensor(name, base, deltas, order.values, order.survey)
+    scalars = method.scalars(order.values, None)
+    merged = base * scalars.base
+    for direction, value in zip(
+        method.prepare_tensor(name, deltas, order.survey), scalars.experts.tolist(), strict=True
+    ):
+        merged += direction * value
     return merged
 
 
-def _state(pairs: Mapping[str, _Pair], saved: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+def _state(modules: Mapping[str, _Module], saved: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
-    for name, pair in pairs.items():
+    for name, each in modules.items():
         module = PREFIX + name.removesuffix(".weight")
-        a, b = (pair.left.T, pair.right.T) if pair.swapped else (pair.right, pair.left)
-        keys = ("lora_embedding_A", "lora_embedding_B") if pair.embedding else ("lora_A.weight", "lora_B.weight")
+        a, b = (each.left.T, each.right.T) if each.swapped else (each.right, each.left)
+        keys = ("lora_embedding_A", "lora_embedding_B") if each.embedding else ("lora_A.weight", "lora_B.weight")
         state[f"{module}.{keys[0]}"] = a.to(dtype).contiguous()
         state[f"{module}.{keys[1]}"] = b.to(dtype).contiguous()
     for name, tensor in saved.items():
@@ -161,11 +192,11 @@ def _state(pairs: Mapping[str, _Pair], saved: Mapping[str, Tensor], dtype: torch
 
 
 def _config(
-    paths: Sequence[Path], pairs: Mapping[str, _Pair], replaced: Sequence[str], transposed: bool
+    paths: Sequence[Path], modules: Mapping[str, _Module], replaced: Sequence[str], transposed: bool
 ) -> dict[str, Any]:
     """Write adapter_config.json: alpha equal to the rank everywhere, so that the scaling is 1."""
     given = [json.loads((path / CONFIG).read_text(encoding="utf-8")) for path in paths]
-    ranks = {name.removesuffix(".weight"): pair.left.shape[1] for name, pair in pairs.items()}
+    ranks = {name.removesuffix(".weight"): each.left.shape[1] for name, each in modules.items()}
     usual = max(ranks.values(), default=1)
     own = {f"^{re.escape(module)}": rank for module, rank in ranks.items() if rank != usual}
     names = {each.get("base_model_name_or_path") for each in given}

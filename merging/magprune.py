@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from merging import draws
-from merging.trim import same_strength
+from merging.trim import ranks_along, same_strength
 from merging.variant import Variant
 
 HELP_DENSITY = "Share of the changes that stays, on average."
@@ -49,6 +49,6 @@ def _chances(deltas: Tensor, density: float, epsilon: float, along: int) -> Tens
     length = deltas.shape[along] if along else 1
     if length == 1:
         return torch.full_like(deltas, density)
-    ranks = deltas.abs().argsort(dim=along, stable=True).argsort(dim=along)
+    ranks = ranks_along(deltas.abs(), along)
     chance = density - epsilon + ranks.to(deltas.dtype) * (2.0 * epsilon / (length - 1))
     return chance.clamp_(LEAST, 1.0)

@@ -24,7 +24,8 @@ folder, directions like those of any linear method; an export's recipe names tha
 ## Classes
 """
 EXACT = "The exact form is computed again with the real coefficients (`exact: true`); see `merging.distance`."
-LEAN = """How far the two forms are apart on your own weights, at your own coefficients:
+ADAPTER = "- Adapters: merged from their factors with `--adapter`, which writes an adapter."
+FORMS = """How far the two forms are apart on your own weights, at your own coefficients:
 
 ```python
 from merging import method, reference, task_vectors
@@ -40,7 +41,7 @@ with task_vectors(reference("base", base), [reference("a", a), reference("b", b)
 def methods_page() -> str:
     """Return docs/methods.md."""
     kinds = list(methods().values())
-    parts = [HEAD, *(f"- **{name}**: {note}\n" for name, note in CLASSES.items()), "\n", LEAN, _overview(kinds)]
+    parts = [HEAD, *(f"- **{name}**: {note}\n" for name, note in CLASSES.items()), "\n", FORMS, _overview(kinds)]
     parts += [_section(kind) for kind in kinds]
     parts.append("## Said with another method\n" + _elsewhere(SAID_OTHERWISE))
     parts.append("\n## Left out, and why\n" + _elsewhere(LEFT_OUT))
@@ -69,6 +70,7 @@ def _section(kind: type[Method]) -> str:
         f"- Coefficients: searched from {facts['bounds'][0]:g} to {facts['bounds'][1]:g}; default {published}.",
         f"- Experts: {_experts(kind)}; their order {'does not matter' if facts['symmetric'] else 'matters'}.",
         *([f"- Learns from {'; '.join(NEEDS[need] for need in kind.needs_data)}."] if kind.needs_data else []),
+        *([ADAPTER] if kind.in_factors else []),
         f"- Paper: {paper['title']}, {paper['year']} ({_source(paper)}).",
         "",
     ]

@@ -22,6 +22,7 @@ from torch import Tensor
 from merging.access import Access
 from merging.errors import MergingError, nearest
 from merging.methods import __path__ as METHOD_FOLDERS
+from merging.pairs import Pairs
 from merging.setting import NOTHING, Setting, Value, checked, settings_of
 from merging.task_vector import TaskVectors
 
@@ -71,8 +72,8 @@ class Method:
 
     `bounds` is the default search box; `limits` is what is accepted at all. `uses_gram` asks for the Gram
     matrix of each tensor. `needs_data` names what `learn` asks of an `Access`. `exact_form` says that a frozen
-    method can be computed again with the real coefficients. `revision` grows when the numbers that the method
-    gives change.
+    method can be computed again with the real coefficients. `in_factors` says that it can merge the factors of
+    adapters, so that the merge is an adapter. `revision` grows when the numbers that the method gives change.
     """
 
     name: ClassVar[str]
@@ -87,6 +88,7 @@ class Method:
     experts: ClassVar[tuple[int, int | None]] = (1, None)
     uses_gram: ClassVar[bool] = False
     exact_form: ClassVar[bool] = False
+    in_factors: ClassVar[bool] = False
     revision: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
@@ -149,6 +151,12 @@ class Method:
         self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
     ) -> Tensor:
         """Merge one tensor from its raw task vectors (T, *shape), without changing them."""
+        raise NotImplementedError(self.name)
+
+    def combine_pairs(
+        self, name: str, pairs: Pairs, coefficients: Array, survey: object | None, exact: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Merge the changes of one matrix into one product, (m, r) and (r, n), where `in_factors`."""
         raise NotImplementedError(self.name)
 
     def check(self, coefficients: Array) -> None:

@@ -13,7 +13,8 @@ from merging.blocks import Rows, blocks, first_number
 from merging.checkpoint import Checkpoint
 from merging.errors import MergingError
 from merging.heads import Headless
-from merging.lora_expert import open_expert
+from merging.lora_expert import Adapted, open_expert
+from merging.pairs import Pair, Pairs
 from merging.tensors import Tensors, open_tensors
 
 ALIGN = 16  # numbers: each tensor of the flat vector starts on a 64-byte boundary, so views of it are fast
@@ -98,6 +99,22 @@ class TaskVectors:
         for change, expert in zip(deltas, self._experts, strict=True):
             expert.change_into(change, name, base, rows)
         return deltas
+
+    def pairs(self, name: str) -> Pairs | None:
+        """Return the changes of one matrix as products of the adapters' factors, without forming them.
+
+        None where an expert is no adapter or its change no product, and where none of them changes the matrix.
+        """
+        found: list[Pair] = []
+        for expert in self._experts:
+            pair = expert.pair(name) if isinstance(expert, Adapted) else None
+            if pair is None:
+                return None
+            found.append(pair)
+        changing = [pair for pair in found if pair.rank]
+        if not changing or any(pair.swapped != changing[0].swapped for pair in changing):
+            return None
+        return tuple(found)
 
     def delta(self, name: str, expert: int) -> Tensor:
         """Return expert − base of one tensor for one expert, by its number, float32."""

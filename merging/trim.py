@@ -73,6 +73,27 @@ def ranks_between(count: int, density: float, top: float) -> tuple[int, int]:
     return last - wanted + 1, last
 
 
+def ranks_along(values: Tensor, dim: int) -> Tensor:
+    """Return the rank of every number along a dimension, from 0 = smallest; of equal ones the first is smaller."""
+    order = values.argsort(dim=dim, stable=True)
+    shape = [1] * values.dim()
+    shape[dim] = values.shape[dim]
+    places = torch.arange(values.shape[dim], device=values.device).view(shape)
+    return torch.empty_like(order).scatter_(dim, order, places.expand_as(order))
+
+
+def largest_mask(values: Tensor, wanted: int) -> Tensor:
+    """Return 1 for the `wanted` largest numbers of a tensor, else 0; of equal ones the first count as larger."""
+    flat = values.reshape(-1)
+    if wanted < 1:
+        return torch.zeros_like(values)
+    threshold = flat.kthvalue(len(flat) - wanted + 1).values
+    mask = (flat > threshold).to(values.dtype)
+    ties = (flat == threshold).nonzero().view(-1)
+    mask[ties[: wanted - int(mask.sum(dtype=torch.float64))]] = 1.0
+    return mask.view(values.shape)
+
+
 def same_strength(changes: Tensor, before: Tensor) -> Tensor:
     """Scale each expert's changes (T, *shape) so that Σ|·| is that of `before`; nothing left stays nothing."""
     have, want = _strengths(changes), _strengths(before)

@@ -50,5 +50,5 @@ class Breadcrumbs(Method):
             return between(deltas, self.density, self.top, self.variant)
         first, last = ranks_between(deltas.shape[-1], self.density, self.top)
         size = deltas.abs()
-        ranked = size.sort(-1).values
-        return deltas * ((size >= ranked[..., first - 1 : first]) & (size <= ranked[..., last - 1 : last]))
+        low, high = (size.kthvalue(rank, dim=-1, keepdim=True).values for rank in (first, last))
+        return deltas * ((size >= low) & (size <= high))

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
+import torch
 from torch import Tensor
 
-from merging.method import Linearity, Method, Paper
+from merging.method import Array, Linearity, Method, Paper
 from merging.methods.ties import Ties
 from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
+from merging.trim import by_expert
 
 PUBLISHED = 0.3
 
@@ -18,15 +20,17 @@ class Consensus(Method):
     """Consensus task arithmetic and TIES with TALL masks (Wang et al., arXiv 2405.07813).
 
     τ_sum = Σ τ_t, mask m_t = [|τ_t| > λ |τ_sum − τ_t|], m = [Σ_t m_t ≥ k], merged = base + Σ c_t m ⊙ τ_t. The
-    masks are computed at equal coefficients. With fewer than k experts, k is their number. The authors pick
-    λ per task on validation data; here it is one setting. `on: ties`: τ_sum is the TIES merge with sums of
-    agreeing entries, and it is what the mask is put on, merged = base + Σ c_t m ⊙ [agrees] τ̂_t.
+    masks are computed at equal coefficients; the exact form has c_t τ_t for τ_t. With fewer than k experts, k is
+    their number. The authors pick λ per task on validation data; here it is one setting. `on: ties`: τ_sum is the
+    TIES merge with sums of agreeing entries, and it is what the mask is put on, merged = base + Σ c_t m ⊙ [agrees]
+    τ̂_t.
     """
 
     name: ClassVar[str] = "consensus"
     title: ClassVar[str] = "Consensus"
     summary: ClassVar[str] = "Keeps only the weights that matter to several experts, and adds their changes."
     linearity: ClassVar[Linearity] = "frozen"
+    exact_form: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "2405.07813",
         "Localizing Task Information for Improved Model Merging and Compression",
@@ -62,6 +66,19 @@ class Consensus(Method):
         others = (changes.sum(0) - deltas).abs_()
         matters = deltas.abs() > others.mul_(self.threshold)
         return changes * (matters.sum(0) >= min(self.agree, len(deltas)))
+
+    def combine_tensor(
+        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
+    ) -> Tensor:
+        """Compute the masks again with c_t τ_t."""
+        scaled = deltas * by_expert(coefficients.tolist(), deltas)
+        if self.on == "ties":
+            total = self._ties.combine_tensor(name, torch.zeros_like(base), deltas, coefficients, survey)
+        else:
+            total = scaled.sum(0)
+        matters = scaled.abs() > (total - scaled).abs_().mul_(self.threshold)
+        merged: Tensor = base + total * (matters.sum(0) >= min(self.agree, len(deltas)))
+        return merged
 
     @property
     def _ties(self) -> Ties:

@@ -5,8 +5,9 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from merging.method import Linearity, Method, Paper
+from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Range
+from merging.trim import by_expert
 
 SMALLEST = 1e-30
 
@@ -16,13 +17,14 @@ class DeltaWeighted(Method):
     """Delta-weighted fusion in the style of CoDiEmb (Zhang et al., arXiv 2508.11442); their code is not public.
 
     merged = base + Σ c_t w_t ⊙ τ_t, w_t = |τ_t|^q / Σ_j |τ_j|^q for each weight. q = 0 is the average, a large
-    q approaches MagMax. The weights are frozen at equal coefficients.
+    q approaches MagMax. The weights are frozen at equal coefficients; the exact form weighs c_t τ_t.
     """
 
     name: ClassVar[str] = "delta_weighted"
     title: ClassVar[str] = "Delta-weighted"
     summary: ClassVar[str] = "Averages the changes of each weight, counting larger changes more."
     linearity: ClassVar[Linearity] = "frozen"
+    exact_form: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
     paper: ClassVar[Paper] = Paper(
         "2508.11442",
@@ -45,3 +47,11 @@ class DeltaWeighted(Method):
         share = size / size.max(dim=0).values.clamp_min(SMALLEST)  # keeps powers away from underflow
         share = share.pow(self.power)
         return deltas * share / share.sum(0).clamp_min(SMALLEST)
+
+    def combine_tensor(
+        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
+    ) -> Tensor:
+        """Weigh c_t τ_t instead."""
+        scaled = deltas * by_expert(coefficients.tolist(), deltas)
+        merged: Tensor = base + self.prepare_tensor(name, scaled, survey).sum(0)
+        return merged

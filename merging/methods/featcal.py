@@ -41,6 +41,7 @@ class FeatCal(Method):
     paper: ClassVar[Paper] = Paper(
         "2605.13030", "FeatCal: Feature Calibration for Post-Merging Models", 2026, "Gu et al."
     )
+    revision: ClassVar[int] = 2
 
     on: Annotated[On, Choice(ON_HELP)] = "task_arithmetic"
     at: Annotated[str, Text(AT_HELP, AT_FORM)] = ""

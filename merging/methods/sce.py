@@ -8,8 +8,9 @@ from torch import Tensor
 
 from merging import election
 from merging.linalg import kth_of_rows
-from merging.method import Linearity, Method, Paper
+from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Choice, Range
+from merging.trim import by_expert
 from merging.variant import Variant
 
 SMALLEST = 1e-6
@@ -21,7 +22,8 @@ class Sce(Method):
 
     Per tensor: keep the weights where the variance over the experts is among the ⌊select·nonzero⌋ largest (at
     least one), w_t ∝ mean τ̂_t², erase what disagrees with sign Σ_t τ̂_t (+ for 0), divide by the Σ w that is
-    left: direction_t = w_t τ̂_t [agrees] / Σ w. Selection, weights and signs are frozen at equal coefficients.
+    left: direction_t = w_t τ̂_t [agrees] / Σ w. Selection, weights and signs are frozen at equal
+    coefficients; the exact form takes c_t τ_t for τ_t.
     With one expert the variance is zero and nothing is left out. `variant: mergekit` keeps nothing where
     ⌊select·nonzero⌋ is 0, and gives experts whose changes are all tiny (Σ mean τ̂² ≤ 1e-6) equal weights.
     """
@@ -30,6 +32,7 @@ class Sce(Method):
     title: ClassVar[str] = "SCE"
     summary: ClassVar[str] = "Keeps the weights on which experts differ most and lets the stronger one lead."
     linearity: ClassVar[Linearity] = "frozen"
+    exact_form: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
     paper: ClassVar[Paper] = Paper("2408.07990", "FuseChat: Knowledge Fusion of Chat Models", 2024, "Wan et al.")
 
@@ -47,6 +50,14 @@ class Sce(Method):
         strength = strength / total if total > faint else torch.full_like(strength, 1.0 / len(deltas))
         weights = election.agreement(changes, 1.0) * strength.view(-1, *[1] * (deltas.dim() - 1))
         return changes * weights / weights.sum(0).clamp_min(SMALLEST)
+
+    def combine_tensor(
+        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
+    ) -> Tensor:
+        """Select, calculate and erase with c_t τ_t."""
+        scaled = deltas * by_expert(coefficients.tolist(), deltas)
+        merged: Tensor = base + self.prepare_tensor(name, scaled, survey).sum(0)
+        return merged
 
     def _selected(self, deltas: Tensor) -> Tensor:
         variance = deltas.var(dim=0, unbiased=False)

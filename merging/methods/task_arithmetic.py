@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from merging.method import Linearity, Method, Paper
+from torch import Tensor
+
+from merging.method import Array, Linearity, Method, Paper
+from merging.pairs import Pairs, joined
 
 PUBLISHED = 0.3
 
@@ -16,6 +19,7 @@ class TaskArithmetic(Method):
     title: ClassVar[str] = "Task arithmetic"
     summary: ClassVar[str] = "Adds to the base what each expert learned, each times its own coefficient."
     linearity: ClassVar[Linearity] = "linear"
+    in_factors: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper("2212.04089", "Editing Models with Task Arithmetic", 2022, "Ilharco et al.")
 
     @property
@@ -26,3 +30,9 @@ class TaskArithmetic(Method):
     def default(self, experts: int) -> float:
         """Return 0.3 as published for 8 tasks, or 1/T where that is more."""
         return max(PUBLISHED, 1.0 / experts)
+
+    def combine_pairs(
+        self, name: str, pairs: Pairs, coefficients: Array, survey: object | None, exact: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Join the factors: the sum, exactly."""
+        return joined(pairs, coefficients.tolist())

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import Tensor
+
 from merging.method import Array, Linearity, Method, Paper, Scalars
+from merging.pairs import Pairs, joined
 from merging.proportions import check_sum, shares
 
 
@@ -18,6 +21,7 @@ class WeightedAverage(Method):
     title: ClassVar[str] = "Weighted average"
     summary: ClassVar[str] = "Averages the experts; only the proportions of the coefficients matter."
     linearity: ClassVar[Linearity] = "span"
+    in_factors: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "2203.05482",
         "Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing "
@@ -42,3 +46,9 @@ class WeightedAverage(Method):
     def scalars(self, coefficients: Array, gram: Array | None) -> Scalars:
         """Return c / Σ c."""
         return Scalars(1.0, shares(coefficients))
+
+    def combine_pairs(
+        self, name: str, pairs: Pairs, coefficients: Array, survey: object | None, exact: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Join the factors: the average, exactly."""
+        return joined(pairs, shares(coefficients).tolist())

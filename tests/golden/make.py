@@ -9,11 +9,13 @@ numpy float64. Run it in an environment of its own; the tests only read the JSON
 import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import formulas
 import formulas_election
+import formulas_factors
 import formulas_spectral
 import numpy as np
 import oracles
@@ -246,12 +248,18 @@ def slerp_at(weights: list[float]) -> dict[str, object]:
     return {"t": weights[1] / sum(weights)}
 
 
+def own_cases() -> Iterator[Any]:
+    """Go through (method, settings, coefficients, formula) of the published equations."""
+    for module in (formulas, formulas_election, formulas_spectral, formulas_factors):
+        yield from module.cases()
+
+
 def main(wanted: list[str]) -> None:
     data = inputs()
     rounded = {who: {name: value.tolist() for name, value in state.items()} for who, state in data.items()}
     (HERE / "inputs.json").write_text(json.dumps(rounded) + "\n", encoding="utf-8")
     makers = peers(data)
-    for name, given, coefficients, make in [*formulas.cases(), *formulas_election.cases(), *formulas_spectral.cases()]:
+    for name, given, coefficients, make in own_cases():
         key = name
 
         def own(make=make, given=given, coefficients=coefficients):  # noqa: ANN001, ANN202

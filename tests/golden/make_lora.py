@@ -38,6 +38,19 @@ CASES = {
     "embedding": {"r": 2, "lora_alpha": 3, "target_modules": ["words"]},
     "conv2d": {"r": 2, "lora_alpha": 3, "target_modules": ["image"]},
     "saved": {"r": 2, "lora_alpha": 3, "target_modules": ["first"], "modules_to_save": ["head"]},
+    "bias_all": {"r": 2, "lora_alpha": 3, "target_modules": ["first", "image"], "bias": "all"},
+    "bias_only": {"r": 2, "lora_alpha": 3, "target_modules": ["first", "second"], "bias": "lora_only"},
+    "lora_bias": {"r": 2, "lora_alpha": 5, "target_modules": ["first"], "lora_bias": True, "use_rslora": True},
+    "dora_conv2d": {"r": 2, "lora_alpha": 3, "target_modules": ["image", "first"], "use_dora": True},
+    "dora_embedding": {"r": 2, "lora_alpha": 3, "target_modules": ["words"], "use_dora": True},
+    "rslora_patterns": {
+        "r": 2,
+        "lora_alpha": 4,
+        "target_modules": ["first", "second"],
+        "use_rslora": True,
+        "rank_pattern": {"^block.first": 3},
+        "alpha_pattern": {"second": 9},
+    },
 }
 
 

@@ -18,6 +18,7 @@ from merging.tensors import open_tensors
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lora_adapters.safetensors"
 CASES = ("plain", "rslora", "patterns", "dora", "conv1d", "dora_conv1d", "embedding", "conv2d", "saved")
+CASES += ("bias_all", "bias_only", "lora_bias", "dora_conv2d", "dora_embedding", "rslora_patterns")
 
 
 def part(held: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -112,6 +113,15 @@ def test_any_method_takes_adapters_and_full_experts_together(adapters: Path, tmp
     assert merge(again, tmp_path / "out", tmp_path / "two")["model.safetensors"] == found["model.safetensors"]
 
 
+def test_rows_of_an_adapter_are_those_of_the_whole(adapters: Path) -> None:
+    for case in CASES:
+        with open_adapted(adapters / "base", adapters / case) as found:
+            for key in found.keys():
+                if found.shape(key):
+                    rows, whole = found.get(key, slice(1, 3)), found.get(key)
+                    torch.testing.assert_close(rows, whole[1:3], rtol=0, atol=1e-6, msg=f"{case} {key}")
+
+
 def test_another_alpha_is_another_expert(adapters: Path, tmp_path: Path) -> None:
     one = reference("x", adapters / "plain").fingerprint
     assert reference("x", copied(adapters, "plain", tmp_path / "same")).fingerprint == one
@@ -124,15 +134,19 @@ def test_another_alpha_is_another_expert(adapters: Path, tmp_path: Path) -> None
     ("case", "changes", "words"),
     [
         ("plain", {"peft_type": "IA3"}, ["'IA3'", "LoRA"]),
-        ("plain", {"bias": "all"}, ["bias", "'all'"]),
-        ("plain", {"lora_bias": True}, ["lora_bias"]),
+        ("plain", {"bias": "some"}, ["bias", "'some'", "lora_only"]),
+        ("lora_bias", {"lora_bias": False}, ["'base_model.model.block.first.lora_B.bias'"]),
+        ("plain", {"kasa_config": {"beta": 1}}, ["KaSA", "merge_and_unload"]),
+        ("plain", {"use_newlora": True}, ["'use_newlora'", "not known"]),
+        ("plain", {"rank_pattern": {"first": "two"}}, ["first = 'two'"]),
+        ("plain", {"alpha_pattern": [3]}, ["alpha_pattern = [3]"]),
         ("plain", {"init_lora_weights": "pissa"}, ["'pissa'", "base"]),
         ("plain", {"layer_replication": [[0, 1]]}, ["layer_replication"]),
         ("plain", {"trainable_token_indices": [1]}, ["trainable_token_indices"]),
         ("plain", {"r": 3}, ["rank 2", "says 3"]),
         ("plain", {"r": 0}, ["r = 0"]),
         ("plain", {"lora_alpha": "six"}, ["lora_alpha", "'six'"]),
-        ("plain", {"use_dora": True}, ["DoRA", "'block.first'"]),
+        ("plain", {"use_dora": True}, ["DoRA", "'block.first'", "use_dora: true"]),
         ("dora", {"use_dora": False}, ["DoRA", "'block.first'"]),
         ("plain", {"alpha_pattern": {"(": 3}}, ["'('"]),
         ("conv1d", {"fan_in_fan_out": False}, ["does not fit", "block.swapped.weight"]),
@@ -227,7 +241,8 @@ def test_the_adapter_has_the_same_bytes_again_and_other_dtypes(adapters: Path, t
 @pytest.mark.parametrize(
     ("names", "more", "rank", "words"),
     [
-        ({"plain": 1.0, "other": 1.0}, {"method": "ties"}, None, ["'ties'", "weighted sum"]),
+        ({"plain": 1.0, "other": 1.0}, {"method": "ties"}, None, ["'ties'", "knots", "full weights"]),
+        ({"bias_only": 1.0}, {}, None, ["trained biases"]),
         ({"plain": 1.0}, {}, 0, ["rank 0"]),
         ({"dora": 1.0}, {}, None, ["DoRA"]),
         ({"conv2d": 1.0}, {}, None, ["convolution"]),
