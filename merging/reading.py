@@ -7,7 +7,8 @@ from typing import Any
 from merging.errors import MergingError
 from merging.mergekit.as_recipe import from_mergekit
 from merging.mergekit.schema import Configuration, is_mergekit, read_configuration
-from merging.recipe import Part, Recipe, read_yaml
+from merging.plain_yaml import read_yaml
+from merging.recipe import Part, Recipe
 
 
 def read_merge(path: Path) -> Recipe | Configuration:

@@ -14,7 +14,7 @@ from merging import draws
 from merging.errors import MergingError
 from merging.linalg import SHORT, kth_of_rows, kth_values
 from merging.mergekit.group import Group, Kept
-from merging.trim import FAINT, ranks_between
+from merging.trim import FAINT, ranks_along, ranks_between
 
 NO_WEIGHT = 1e-8  # a sum of weights that small is not divided by
 FAMILY = (
@@ -150,6 +150,6 @@ def _chance(change: Tensor, density: float, epsilon: float) -> Tensor:
             "density − epsilon and density + epsilon must be between 0 and 1.",
         )
     rows = change.abs() if change.dim() > 1 else change.abs().reshape(1, -1)
-    ranks = rows.argsort(dim=1, stable=True).argsort(dim=1).to(change.dtype)
+    ranks = ranks_along(rows, 1).to(change.dtype)
     chance = density - epsilon + ranks * (2.0 * epsilon / max(1, rows.shape[1] - 1))
     return chance.view(change.shape)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +10,17 @@ import torch
 
 from merging.checkpoint import reference
 from merging.errors import MergingError
-from merging.mergekit.companions import CONFIG, TEMPLATE, adjusted_config, check_vocabularies
+from merging.mergekit.companions import (
+    CONFIG,
+    TEMPLATE,
+    adjusted_config,
+    check_vocabularies,
+    usual_template,
+    with_tokenizer,
+)
+from merging.mergekit.model import read_model
 from merging.mergekit.plan import Plan, open_plan
-from merging.mergekit.schema import Configuration
+from merging.mergekit.schema import AUTO, Configuration
 from merging.mergekit.writing import to_data, to_yaml
 from merging.output import MERGEKIT, SHARD, Folder, Progress, companions, refuse_overwriting, reported, write_folder
 from merging.threads import pool
@@ -44,8 +52,9 @@ def merge_mergekit(
     )
     donor = paths[full.models[0].path]
     models = list(dict.fromkeys(paths[model.path] for model in full.models))
+    source = _tokenizer_model(full)
     if full.tokenizer is not None:
-        check_vocabularies(models, full.tokenizer)
+        check_vocabularies([*models, paths[source]] if source else models, full.tokenizer)
     single = out.suffix == ".safetensors"
     home = (out.parent if single else out).resolve()
     near = {name: Path(os.path.relpath(os.path.abspath(path), home)).as_posix() for name, path in paths.items()}
@@ -54,7 +63,8 @@ def merge_mergekit(
         metadata = {"format": "pt", "mergescape": _identity(full)}
         stream = reported(plan.stream(), plan.slots, progress)
         if not single:
-            files = companions(donor) | _files(plan, donor, text)
+            beside = with_tokenizer(companions(donor), paths[source]) if source else companions(donor)
+            files = beside | _files(plan, donor, models, text)
             return write_folder(out, stream, plan.slots, metadata, Folder(files, donor), shard)
         name = out.with_suffix(".recipe.yaml")
         found = {out.name: write(out, stream, metadata, plan.slots)}
@@ -68,18 +78,24 @@ def located(configuration: Configuration, folder: Path) -> dict[str, Path]:
         MergingError: it is in neither place; models on the Hub are not downloaded.
     """
     found: dict[str, Path] = {}
-    for model in configuration.models:
-        for name in (model.path, model.lora):
-            if name is None:
-                continue
-            places = [place for place in (Path(name), Path(folder) / name) if place.exists()]
-            if not places:
-                raise MergingError(
-                    f"There is no model at '{name}', neither here nor in '{folder}'.",
-                    "Models on the Hub are not downloaded here: `hf download` it and give its folder.",
-                )
-            found[name] = places[0]
+    names = [name for model in configuration.models for name in (model.path, model.lora)]
+    for name in (*names, _tokenizer_model(configuration)):
+        if name is None:
+            continue
+        places = [place for place in (Path(name), Path(folder) / name) if place.exists()]
+        if not places:
+            raise MergingError(
+                f"There is no model at '{name}', neither here nor in '{folder}'.",
+                "Models on the Hub are not downloaded here: `hf download` it and give its folder.",
+            )
+        found[name] = places[0]
     return found
+
+
+def _tokenizer_model(configuration: Configuration) -> str | None:
+    """Return the path of the model whose tokenizer is wanted; None for the base's, which is carried along anyway."""
+    source = configuration.tokenizer
+    return None if source in (None, "union", "base") else read_model(source, "tokenizer source").path
 
 
 def _fingerprints(configuration: Configuration, paths: Mapping[str, Path]) -> dict[str, str]:
@@ -123,13 +139,14 @@ def _identity(configuration: Configuration) -> str:
     )
 
 
-def _files(plan: Plan, donor: Path, text: str) -> dict[str, bytes]:
+def _files(plan: Plan, donor: Path, models: Sequence[Path], text: str) -> dict[str, bytes]:
     """Return the files that differ from the donor's: configuration, template, and what was merged."""
     configuration = plan.configuration
     files = {MERGEKIT: text.encode()}
     adjusted = adjusted_config(donor, plan.layers, configuration.out_dtype or configuration.dtype)
     if adjusted is not None:
         files[CONFIG] = adjusted.encode()
-    if configuration.template is not None:
-        files[TEMPLATE] = configuration.template.encode()
+    template = usual_template(models) if configuration.template == AUTO else configuration.template
+    if template is not None:
+        files[TEMPLATE] = template.encode()
     return files

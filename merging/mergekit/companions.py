@@ -1,7 +1,8 @@
 """What stands beside the weights: config.json with the right depth and dtype, one tokenizer, templates."""
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,16 @@ DEPTHS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 PER_LAYER = ("layer_types", "mlp_layer_types", "no_rope_layers", "attention_layers", "layers_block_type")
 VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "vocab.txt")
 TEMPLATE = "chat_template.jinja"
+TOKENIZER = (
+    *VOCABULARIES,
+    TEMPLATE,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "merges.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
 
 
 def layer_count(model: Path) -> int | None:
@@ -57,8 +68,32 @@ def check_vocabularies(models: Sequence[Path], source: str) -> None:
             )
 
 
+def with_tokenizer(files: Mapping[str, bytes], source: Path) -> dict[str, bytes]:
+    """Return files of a model with the tokenizer of another one in the place of theirs."""
+    own = {name: (source / name).read_bytes() for name in TOKENIZER if (source / name).is_file()}
+    return {name: data for name, data in files.items() if name not in TOKENIZER} | own
+
+
+def usual_template(models: Sequence[Path]) -> str | None:
+    """Return the chat template that most models have, the first of them where several are as frequent; or None."""
+    found = Counter(text for text in map(_template, models) if text)
+    return found.most_common(1)[0][0] if found else None
+
+
+def _template(model: Path) -> str | None:
+    if (model / TEMPLATE).is_file():
+        return (model / TEMPLATE).read_text(encoding="utf-8").strip()
+    value = _json(model / "tokenizer_config.json").get("chat_template")
+    if isinstance(value, list):  # several, by name
+        value = next((each.get("template") for each in value if each.get("name") == "default"), None)
+    return value.strip() if isinstance(value, str) else None
+
+
 def _config(model: Path) -> dict[str, Any]:
-    path = model / CONFIG
+    return _json(model / CONFIG)
+
+
+def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:

@@ -4,6 +4,7 @@ Names, defaults and precedence are those of mergekit 0.1.5.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -174,7 +175,12 @@ def _values(value: object, parameter: Parameter, what: str) -> tuple[float | boo
 
 
 def _scalar(value: object, parameter: Parameter, what: str) -> float | bool:
+    if isinstance(value, str):  # "0.5" in quotes is 0.5 to mergekit
+        with suppress(ValueError):
+            value = float(value)
     if parameter.kind == "switch":
+        if isinstance(value, int | float) and value in (0, 1):  # mergekit asks whether they are zero
+            value = bool(value)
         if not isinstance(value, bool):
             raise MergingError(f"mergekit: {what} is {value!r}.", "It must be true or false.")
         return value
@@ -192,17 +198,17 @@ def _scalar(value: object, parameter: Parameter, what: str) -> float | bool:
 def at(setting: Setting, tensor: str, t: float) -> Value:
     """Return the value for one tensor at depth t in [0, 1], or None where no filter matches.
 
-    Numbers of a list are interpolated; of a list of switches the one at int(t · (n − 1)) is taken.
+    Numbers of a list are interpolated. So are switches, as 0 and 1, and they are on where the result is not 0: mergekit
+    reads both as numbers.
     """
     for case in setting:
         if case.filter is None or case.filter in tensor:
             place = t * (len(case.values) - 1)
             left = int(place)
-            if isinstance(case.values[left], bool):
-                return case.values[left]
             right = min(left + 1, len(case.values) - 1)
             share = place - left
-            return (1.0 - share) * case.values[left] + share * case.values[right]
+            found = (1.0 - share) * case.values[left] + share * case.values[right]
+            return found != 0.0 if isinstance(case.values[left], bool) else found
     return None
 
 

@@ -14,6 +14,7 @@ from merging.errors import MergingError
 from merging.mergekit.arithmetic import FAMILY, NO_WEIGHT, agreeing, merge_rows
 from merging.mergekit.group import Group
 from merging.mergekit.spheres import karcher, multislerp, nuslerp, slerp
+from merging.trim import largest_mask
 
 BY_ROWS = ("linear", "passthrough", "nearswap", *FAMILY)  # the others need whole tensors
 NEAR = 1e-6
@@ -51,11 +52,7 @@ def _sce(group: Group) -> Tensor:
 def _selected(changes: Tensor, share: float) -> Tensor:
     """Return 1 for the int(share · differing) entries whose variance over the models is largest."""
     variance = changes.var(dim=0, unbiased=False)
-    wanted = int(int((variance != 0).sum()) * share)
-    mask = torch.zeros_like(variance)
-    if wanted:
-        mask.view(-1)[torch.topk(variance.reshape(-1), wanted).indices] = 1.0
-    return mask
+    return largest_mask(variance, int(int((variance != 0).sum()) * share))
 
 
 def _ram(group: Group) -> Tensor:
@@ -104,8 +101,8 @@ def _arcee_fusion(group: Group) -> Tensor:
     new, old = torch.softmax(other, dim=-1) + 1e-8, torch.softmax(base, dim=-1) + 1e-8
     divergence = (new * torch.log(new / old)).sum(-1, keepdim=base.dim() > 0)
     importance = ((other - base).abs() * divergence).reshape(-1)
-    ordered = importance.sort().values
-    low, middle, high = (ordered[int(share * (len(ordered) - 1))] for share in (0.25, 0.5, 0.75))
+    ranks = [int(share * (len(importance) - 1)) + 1 for share in (0.25, 0.5, 0.75)]
+    low, middle, high = (importance.kthvalue(rank).values for rank in ranks)
     keep = (importance >= middle + 1.5 * (high - low)).view(base.shape)
     return base + (other - base) * keep
 

@@ -17,8 +17,10 @@ TOP = (
     "tokenizer_source",
     "tokenizer",
     "chat_template",
+    "name",
     "mergescape",
 )
+AUTO = "auto"  # the chat template that most models have
 OURS = ("seed", "names", "fingerprints")
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 
@@ -93,7 +95,8 @@ def is_mergekit(data: Mapping[str, Any]) -> bool:
 def read_configuration(data: Mapping[str, Any]) -> Configuration:
     """Read mergekit's YAML (all of mergekit 0.1.5's schema).
 
-    Beyond it, a block `mergescape: {seed, fingerprints}` is understood; mergekit itself ignores that.
+    Beyond it, a block `mergescape: {seed, fingerprints}` is understood; mergekit itself ignores that. `name`, by which
+    mergekit-multi knows a document, changes nothing.
 
     Raises:
         MergingError: an unknown key (with the nearest right one), a wrong value, or something that we refuse:
@@ -204,6 +207,7 @@ def _rows(value: object, where: str) -> list[Any]:
 
 
 def _dtype(value: object, where: str) -> str | None:
+    value = value.removeprefix("torch.") if isinstance(value, str) else value
     if value is not None and value not in DTYPES:
         raise MergingError(f"mergekit: {where} is {value!r}.", f"Allowed: {', '.join(DTYPES)}.")
     return None if value is None else str(value)
@@ -229,12 +233,12 @@ def _tokenizer(data: Mapping[str, Any]) -> str | None:
 def _template(value: object) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str) or "{" not in value:
+    if value != AUTO and (not isinstance(value, str) or "{" not in value):
         raise MergingError(
             f"mergekit: chat_template {value!r} stands for a text that is not here.",
-            "Give the Jinja text itself, or leave it out to keep the base's.",
+            "Give the Jinja text itself or 'auto', or leave it out to keep the base's.",
         )
-    return value
+    return str(value)
 
 
 def _seed(value: object) -> int:

@@ -19,7 +19,7 @@ from PIL import Image
 from evaluation.data.opening import open_source
 from evaluation.errors import EvaluationError
 from merging import MergingError, reference
-from merging.recipe import read_yaml
+from merging.plain_yaml import read_yaml
 from study.card import _plain
 from study.errors import StudyError
 from study.observe import _read

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from merging import MergingError, merge_mergekit, read_configuration, read_merge, reference, write
 from merging.__main__ import run
 from merging.mergekit.layers import read_layers
-from merging.recipe import read_yaml
+from merging.plain_yaml import read_yaml
 
 LINEAR = "merge_method: linear\nparameters: {weight: 1}\nmodels: [{model: a}, {model: b}]\n"
 DARE = """\
@@ -128,6 +128,26 @@ def test_one_vocabulary_is_carried_and_others_are_refused(source: str, llamas: P
     assert source in said and "another vocabulary" in said and "'" in said
     (tmp_path / "m" / "b" / "tokenizer.json").unlink()
     assert "has no tokenizer" in message(lambda: carried(text, tmp_path / "m", tmp_path / "no"))
+
+
+def test_the_tokenizer_and_the_usual_template_are_those_asked_for(llamas: Path, tmp_path: Path) -> None:
+    shutil.copytree(llamas, tmp_path / "m")
+    for who, template in (("base", "{{ x }}"), ("a", "{{ y }}"), ("b", "{{ y }}")):
+        facts = {"chat_template": template, "model_max_length": len(who)}
+        (tmp_path / "m" / who / "tokenizer_config.json").write_text(json.dumps(facts))
+    (tmp_path / "m" / "b" / "tokenizer_config.json").unlink()
+    (tmp_path / "m" / "b" / "chat_template.jinja").write_text("{{ y }}\n")
+    text = LINEAR + "base_model: base\ntokenizer_source: a\nchat_template: auto\n"
+    carried(text, tmp_path / "m", tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())["model_max_length"] == 1
+    assert (tmp_path / "out" / "chat_template.jinja").read_text() == "{{ y }}"
+    again = (tmp_path / "out" / "mergekit_config.yml").read_text()
+    assert (
+        carried(again, tmp_path / "out", tmp_path / "two").keys()
+        == carried(text, tmp_path / "m", tmp_path / "x").keys()
+    )
+    said = message(lambda: carried(text.replace("source: a", "source: nowhere"), tmp_path / "m", tmp_path / "no"))
+    assert "'nowhere'" in said
 
 
 @pytest.mark.parametrize(

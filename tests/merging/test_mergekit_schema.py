@@ -5,7 +5,7 @@ import pytest
 from merging import MergingError, read_configuration
 from merging.mergekit import to_yaml
 from merging.mergekit.parameters import RULES, at, read_setting
-from merging.recipe import read_yaml
+from merging.plain_yaml import read_yaml
 
 GOOD = """\
 merge_method: ties
@@ -44,7 +44,8 @@ def message(call) -> str:
         ("models:", "layers: []\nmodels:", ["'layers'"]),
         ("dtype: float32", "slices: [{}]", ["exactly one", "models, slices"]),
         ("normalize: false", "normalize: 3", ["'normalize'", "3", "true or false"]),
-        ("normalize: false", "normalize: [true, 1]", ["'normalize'", "1"]),
+        ("normalize: false", "normalize: [true, 2]", ["'normalize'", "2"]),
+        ("normalize: false", "normalize: yes please", ["'normalize'", "'yes please'"]),
         ("lambda: 0.5", "lambda: .inf", ["'lambda'", "inf"]),
         ("lambda: 0.5", "lambda: much", ["'lambda'", "'much'"]),
         ("lambda: 0.5", "lambda: []", ["'lambda'", "empty list"]),
@@ -62,6 +63,8 @@ def message(call) -> str:
         ("dtype: float32", "tokenizer: {sourse: base}", ["'sourse'", "'source'"]),
         ("dtype: float32", "tokenizer: {source: base}\ntokenizer_source: base", ["Keep one"]),
         ("dtype: float32", "chat_template: chatml", ["'chatml'", "Jinja"]),
+        ("dtype: float32", "nam: mine", ["'nam'", "'name'"]),
+        ("dtype: float32", "dtype: float32\n---\nmerge_method: linear", ["second document", "mergekit-multi"]),
         ("dtype: float32", "mergescape: {seed: -1}", ["seed", "-1"]),
         ("dtype: float32", "mergescape: {sed: 1}", ["'sed'", "'seed'"]),
         ("{model: b,", "{model: a,", ["'a' stands twice"]),
@@ -136,8 +139,18 @@ def test_values_over_layers_and_filters() -> None:
     number, switch = RULES["ties"].parameters["density"], RULES["ties"].parameters["normalize"]
     ramp = read_setting([0, 0.5, 0.25], number, "density")
     assert [at(ramp, "x", t) for t in (0, 0.25, 0.5, 0.75, 1)] == [0.0, 0.25, 0.5, 0.375, 0.25]
-    steps = read_setting([True, False], switch, "normalize")
+    steps = read_setting([True, False], switch, "normalize")  # 1 to 0: on until it is 0, as numbers are to mergekit
     assert [at(steps, "x", t) for t in (0, 0.9, 1)] == [True, True, False]
+    steps = read_setting([False, 1], switch, "normalize")
+    assert [at(steps, "x", t) for t in (0, 0.1, 1)] == [False, True, True]
+    assert at(read_setting("0.25", number, "density"), "x", 0) == 0.25
     rows = read_setting([{"filter": "mlp", "value": 0.2}, {"filter": "*", "value": 0.3}], number, "density")
     assert (at(rows, "layers.0.mlp.up", 0), at(rows, "layers.0.attn", 0)) == (0.2, 0.3)
     assert at(read_setting({"filter": "mlp", "value": 1}, number, "density"), "attn", 0) is None
+
+
+def test_spellings_that_mergekit_takes_are_taken() -> None:
+    text = GOOD.replace("normalize: false", "normalize: 0").replace(
+        "dtype: float32", "dtype: torch.float32\nname: mine"
+    )
+    assert read_configuration(read_yaml(text)) == read_configuration(read_yaml(GOOD))
