@@ -51,7 +51,7 @@ demo: .venv/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/dev: .venv/made requirements.txt requirements-dev.txt requirements-docs.txt
+.venv/dev: .venv/made requirements.txt requirements-dev.txt requirements-docs.txt requirements-ray.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@ .venv/app .venv/docs
 

@@ -70,6 +70,8 @@ def run(
         int | None, typer.Option(help="How many of the best are then measured on all samples.")
     ] = None,
     device: Device = None,
+    executor: Annotated[str, typer.Option(help="local (this machine) or ray (a cluster).")] = "local",
+    address: Annotated[str | None, typer.Option(help="The Ray cluster's address; default: this machine's.")] = None,
     workers: Annotated[int | None, typer.Option(help="Trials at a time; default: one per GPU, else one.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -81,7 +83,7 @@ def run(
     if not 0 <= trials <= 100_000:
         raise StudyError(f"--trials is {trials}.", "Give a number from 0 to 100000.")
     study = open_study(folder).screened(screening, finalists)
-    report = work(study, trials, method, seed, None, surrogate, Place(device, workers))
+    report = work(study, trials, method, seed, None, surrogate, Place(executor, device, workers, address))
     value = {**stand(study), "end": report.end, "measured": report.measured}
     show(
         value,

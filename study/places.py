@@ -14,21 +14,31 @@ from study.executor import Executor, Here
 from study.loop import Heart
 from study.measure import Measurer, Say
 from study.observe import save_targets
-from study.processes import Processes
 from study.settings import MethodChoice
 from study.study import Study
+
+EXECUTORS = ("local", "ray")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where to measure. device: one or several with commas between; None: every GPU, else the CPU. workers: how many;
-    None: one per device."""
+    """Where to measure. executor: "local", this machine, or "ray", a cluster at ``address`` (None: the one that this
+    machine belongs to). device: one or several with commas between; None: every GPU, else the CPU. workers: how many;
+    None: one per device (Ray: per GPU of the cluster, else per node). ship: what a Ray node needs is sent to it even
+    where all nodes see the study's folder (a slow shared disk, say)."""
 
+    executor: str = "local"
     device: str | None = None
     workers: int | None = None
+    address: str | None = None
+    ship: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
+        if self.executor not in EXECUTORS:
+            raise StudyError(f"Unknown executor '{self.executor}'.", f"Allowed: {', '.join(EXECUTORS)}.")
+        if self.address is not None and self.executor != "ray":
+            raise StudyError("--address names a Ray cluster.", "Add --executor ray.")
         if self.workers is not None and not 1 <= self.workers <= 1000:
             raise StudyError(f"--workers is {self.workers}.", "Give a number from 1 to 1000.")
 
@@ -55,18 +65,30 @@ def opened(study: Study, place: Place, choices: list[MethodChoice], say: Say, he
     Raises:
         StudyError, MergingError, EvaluationError: the study cannot be measured at all. Cancelled: somebody said so.
     """
-    here = devices(place)
+    if place.executor == "ray":  # this process only prepares, on whatever it has
+        here = [str(pick_device("cpu" if place.device == "cpu" else None))]
+    else:
+        here = devices(place)
     with Measurer(study, here[0], say) as measurer:
         save_targets(study, "validation", measurer.targets("validation"))
-        alone = len(here) == 1
+        alone = place.executor == "local" and len(here) == 1
         if study.settings.groups is not None or not alone:  # the plan reads how much each layer group moves
             for choice in choices:
                 measurer.directions(choice, heart.cancelled)
         if alone:
             yield Here(measurer, heart.cancelled)
             return
+        sources = measurer.sources
     del measurer  # its memory is wanted by the workers
     torch.cuda.empty_cache()
     say("starting workers", 0, place.workers or len(here))
-    with closing(Processes(study, here)) as executor:
+    if place.executor == "ray":
+        from study.cluster import Cluster, Reach
+
+        executor: Executor = Cluster(study, Reach(place.address, place.device, place.workers, place.ship), sources)
+    else:
+        from study.processes import Processes
+
+        executor = Processes(study, here)
+    with closing(executor):
         yield executor

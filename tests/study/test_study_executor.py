@@ -63,6 +63,10 @@ def test_two_processes_find_what_one_does_though_one_is_killed(
 def test_where_to_measure_is_checked_before_anything_runs() -> None:
     assert devices(Place(device="cpu", workers=3)) == ["cpu"] * 3
     assert parts(["a", "b", "c"], 5) == [("a",), ("b",), ("c",)]
-    for wrong, words in (({"workers": 0}, "from 1 to 1000"),):
+    for wrong, words in (
+        ({"executor": "slurm"}, "Allowed: local, ray"),
+        ({"address": "1.2.3.4:6379"}, "Add --executor ray"),
+        ({"workers": 0}, "from 1 to 1000"),
+    ):
         with pytest.raises(StudyError, match=words):
             Place(**wrong)  # type: ignore[arg-type]

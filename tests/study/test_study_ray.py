@@ -1,0 +1,31 @@
+"""On a Ray cluster (a local one of two workers) a study measures what it would alone, though a worker is killed."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from study.errors import StudyError
+from study.places import Place
+from study.run import run
+from tests.study.test_study_executor import TRIALS, kill_a_worker, same
+from tests.study.test_study_resume import small_demo
+
+pytest.importorskip("ray", reason="Ray is not installed (pip install -r requirements-ray.txt)")
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own, in this process
+def test_a_cluster_finds_what_one_process_does_though_a_worker_is_killed(tmp_path: Path) -> None:
+    alone, study = small_demo(tmp_path / "alone"), small_demo(tmp_path / "study")
+    run(alone, trials=TRIALS, device="cpu")
+    killer = threading.Thread(target=kill_a_worker, args=(study, "ray::Remote"))
+    killer.start()
+    report = run(study, trials=TRIALS, place=Place("ray", "cpu", 2, "local", ship=True))
+    killer.join()
+    assert report.measured == TRIALS and same(alone, study)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"No Ray cluster answers at '127\.0\.0\.1:1'"):
+        run(small_demo(tmp_path / "study"), trials=1, place=Place("ray", "cpu", 1, "127.0.0.1:1"))
