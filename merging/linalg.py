@@ -107,39 +107,82 @@ def kth_values(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -> li
 
 
 def _selected(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -> list[float] | None:
-    """Find the values between bounds from a sample; None where one is not there, or too much is."""
+    """Find the values between bounds from a sample; None where one is not there, or too much is.
+
+    What equals a bound is counted, not held: differences of bfloat16 numbers have few values.
+    """
     bounds = _bounds(rows, ranks)
-    below = [0] * len(ranks)
-    between: list[list[Tensor]] = [[] for _ in ranks]
+    counts = np.zeros((len(ranks), 3), dtype=np.int64)  # below the lower bound, equal to it, equal to the upper one
+    between = [_Held(1, HELD) for _ in ranks]
     for piece in rows():
         for number, (row, (low, high)) in enumerate(zip(piece.reshape(len(piece), -1), bounds, strict=True)):
-            under = row < low
-            below[number] += int(under.sum())
-            between[number].append(row[(row <= high).logical_xor_(under)])
-        if max(sum(map(len, found)) for found in between) > HELD:
-            return None
-    values: list[float] = []
-    for found, under_all, rank in zip(between, below, ranks, strict=True):
-        ordered = torch.cat(found).sort().values
-        if not under_all < rank <= under_all + len(ordered):
-            return None
-        values.append(float(ordered[rank - under_all - 1]))
-    return values
+            inside = (row > low) & (row < high)
+            counts[number] += [int(torch.count_nonzero(which)) for which in (row < low, row == low, row == high)]
+            if not between[number].add(row[inside].view(1, -1)):
+                return None
+    found = [
+        _ranked(rank - int(below), int(low), held.numbers()[0], int(high), pair)
+        for rank, (below, low, high), held, pair in zip(ranks, counts, between, bounds, strict=True)
+    ]
+    values = [value for value in found if value is not None]
+    return values if len(values) == len(found) else None
+
+
+def _ranked(rank: int, low: int, inside: Tensor, high: int, bounds: tuple[float, float]) -> float | None:
+    """Return the rank-th of: the lower bound `low` times, what is inside, the upper bound `high` times."""
+    if bounds[0] == bounds[1]:
+        high = 0  # the same ones were counted twice
+    if not 1 <= rank <= low + len(inside) + high:
+        return None
+    if rank <= low:
+        return bounds[0]
+    rank -= low
+    return float(inside.sort().values[rank - 1]) if rank <= len(inside) else bounds[1]
+
+
+class _Held:
+    """Rows of numbers that grow in one place: small pieces kept between large ones would tear the heap apart."""
+
+    def __init__(self, rows: int, most: int) -> None:
+        self._room = torch.empty(rows, most)
+        self.taken = 0
+
+    def add(self, more: Tensor) -> bool:
+        """Append columns; False where they do not fit."""
+        end = self.taken + more.shape[1]
+        if end > self._room.shape[1]:
+            return False
+        self._room[:, self.taken : end] = more
+        self.taken = end
+        return True
+
+    def numbers(self) -> Tensor:
+        """Return what was added."""
+        return self._room[:, : self.taken]
+
+    def halve(self) -> None:
+        """Keep every other column."""
+        kept = self.numbers()[:, ::2].clone()
+        self.taken = kept.shape[1]
+        self._room[:, : self.taken] = kept
 
 
 def _bounds(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -> list[tuple[float, float]]:
     """Return two numbers for each vector between which its rank lies, as far as a sample can tell."""
-    parts: list[Tensor] = []
-    step, seen, taken = SAMPLED, 0, 0
+    held = _Held(len(ranks), 2 * SAMPLES)
+    step, seen = SAMPLED, 0
     for piece in rows():
         flat = piece.reshape(len(piece), -1)
-        parts.append(flat[:, -seen % step :: step].clone())
-        seen, taken = seen + flat.shape[1], taken + parts[-1].shape[1]
-        if taken > SAMPLES:
-            parts = [torch.cat(parts, dim=1)[:, ::2].clone()]
-            step, taken = 2 * step, parts[0].shape[1]
+        for start in range(0, flat.shape[1], SAMPLES):
+            part = flat[:, start : start + SAMPLES]
+            held.add(part[:, -seen % step :: step])
+            seen += part.shape[1]
+            if held.taken > SAMPLES:
+                held.halve()
+                step *= 2
+    taken = held.taken
     found: list[tuple[float, float]] = []
-    for row, rank in zip(torch.cat(parts, dim=1).sort(dim=1).values, ranks, strict=True):
+    for row, rank in zip(held.numbers().sort(dim=1).values, ranks, strict=True):
         share = rank / seen
         middle, spread = share * taken, 6.0 * (taken * share * (1.0 - share)) ** 0.5 + 8.0
         first, last = int(middle - spread), int(middle + spread)

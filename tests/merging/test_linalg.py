@@ -37,10 +37,12 @@ def test_rows_in_memory_give_the_same_ranks_short_or_long() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 99), share=st.floats(0.0, 1.0), equal=st.floats(0.0, 1.0))
-def test_long_vectors_full_of_equal_numbers_have_exact_ranks(seed: int, share: float, equal: float) -> None:
+@given(seed=st.integers(0, 99), share=st.floats(0.0, 1.0), equal=st.floats(0.0, 1.0), few=st.booleans())
+def test_long_vectors_full_of_equal_numbers_have_exact_ranks(seed: int, share: float, equal: float, few: bool) -> None:
     generator = torch.Generator().manual_seed(seed)
     vector = torch.randn(20_000, generator=generator).mul_(torch.rand(20_000, generator=generator) >= equal)
+    if few:  # as differences of numbers in half precision are
+        vector = (vector * 8).round() / 8
     rank = 1 + int(share * 19_999)
     pieces = [piece.unsqueeze(0) for piece in torch.split(vector, 3_333)]
     with pytest.MonkeyPatch.context() as patch:
