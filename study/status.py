@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections import Counter
@@ -20,6 +21,8 @@ def status(study: Study) -> dict[str, object]:
     counts = Counter(trial.state for trial in own)
     spent = [sum(trial.seconds.values()) for trial in own if trial.state == "done"]
     progress = study.store.progress()
+    pace = at_once(trials, progress)
+    paced = [seconds / pace for seconds in spent]
     running = alive(study.folder)
     failed = [trial for trial in trials if trial.state == "failed"]
     each = statistics.median(spent) if spent else None
@@ -40,9 +43,19 @@ def status(study: Study) -> dict[str, object]:
         "breakdown": _breakdown(own),
         "last_error": failed[-1].error if failed else progress.error,
         "worker": _worker(progress, running),
-        "seconds_left": _left(progress, running, each),
-        "seconds_left_range": _range(progress, running, spent),
+        "seconds_left": _left(progress, running, statistics.median(paced) if paced else None),
+        "seconds_left_range": _range(progress, running, paced),
     }
+
+
+def at_once(trials: list[Trial], progress: Progress) -> float:
+    """How many trials this run measures at a time, from what it has finished so far; at least 1."""
+    since = progress.started or math.inf
+    mine = [trial for trial in trials if trial.finished is not None and trial.finished > since]
+    if not mine:
+        return 1.0
+    span = max(trial.finished or 0.0 for trial in mine) - since
+    return max(1.0, sum(sum(trial.seconds.values()) for trial in mine) / max(span, 1e-9))
 
 
 def _breakdown(trials: list[Trial]) -> dict[str, float]:

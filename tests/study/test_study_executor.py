@@ -15,7 +15,9 @@ from study.executor import parts
 from study.observe import load_outputs
 from study.places import Place, devices
 from study.run import run
+from study.status import at_once
 from study.study import Study
+from study.trial import Progress, Trial
 from tests.study.test_study_resume import content, small_demo
 
 TRIALS = 10
@@ -58,6 +60,16 @@ def test_two_processes_find_what_one_does_though_one_is_killed(
     killer.join()
     assert report.measured == TRIALS and same(alone, study)
     assert not [one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline())]
+
+
+def test_the_time_left_counts_on_all_workers() -> None:
+    """Eight trials of 3 s each, done 12 s after the run began: two at a time."""
+    now = Progress(1, "measuring", 8, 30, 30, "ties", 100.0, started=100.0, cancel=False, pause=False, error=None)
+    times = [103.0, 103.0, 106.0, 106.0, 109.0, 109.0, 112.0, 112.0]
+    spent = {"merge": 0.5, "forward": 2.5}
+    own = [Trial(str(i), i, "done", "ties", {}, {}, "design", seconds=spent, finished=t) for i, t in enumerate(times)]
+    assert at_once(own, now) == 2.0
+    assert at_once(own[:1], now) == at_once([], now) == 1.0
 
 
 def test_where_to_measure_is_checked_before_anything_runs() -> None:
