@@ -1,13 +1,13 @@
 """An image folder: one sub-folder of images per class, optionally under train/, val/, test/ folders."""
 
 import hashlib
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from PIL import Image
+from PIL.Image import Image
 
 from evaluation.data.picture import open_picture
-from evaluation.data.source import Item
+from evaluation.data.source import Item, Source
 from evaluation.errors import EvaluationError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
@@ -22,25 +22,9 @@ POOLS = {
 }
 
 
-@dataclass(frozen=True)
-class Folder:
-    """Images of any size; the id of an image is its path below `path`, with forward slashes."""
-
-    path: Path
-    classes: tuple[str, ...]
-    title: str
-    templates: tuple[str, ...]
-    items: tuple[Item, ...]
-    fingerprint: str
-
-    def read(self, id: str) -> Image.Image:
-        """The image called `id`, RGB. Raises: EvaluationError when the file is truncated or no image."""
-        cure = "Replace or remove the file, or let the task skip what cannot be read (unreadable: skip)."
-        return open_picture(self.path / id, "Image", cure)
-
-
-def open_folder(path: Path) -> Folder:
-    """List an image folder; class numbers follow the sorted names of the class folders.
+def open_folder(path: Path) -> Source:
+    """List an image folder; class numbers follow the sorted names of the class folders, and the id of an image is its
+    path below the folder, with forward slashes.
 
     Raises: EvaluationError for fewer than two classes, a class folder without images, or
     train/val/test folders that hold different classes.
@@ -70,7 +54,12 @@ def open_folder(path: Path) -> Folder:
                 relative = image.relative_to(path).as_posix()
                 listing.update(f"{relative}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
                 items.append(Item(relative, target, pool))
-    return Folder(path, classes, path.name, (), tuple(items), listing.hexdigest())
+    return Source(path, classes, path.name, (), tuple(items), listing.hexdigest(), partial(_image, path))
+
+
+def _image(path: Path, id: str) -> Image:
+    cure = "Replace or remove the file, or let the task skip what cannot be read (unreadable: skip)."
+    return open_picture(path / id, "Image", cure)
 
 
 def _folders(path: Path) -> list[Path]:

@@ -4,14 +4,14 @@ import hashlib
 import json
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from PIL.Image import Image
 
 from evaluation.data.labels import Label, numbered, pool_of
 from evaluation.data.picture import decoded
-from evaluation.data.source import Item
+from evaluation.data.source import Item, Source
 from evaluation.errors import EvaluationError
 
 PICTURES = ("jpg", "jpeg", "png", "webp", "ppm", "bmp")
@@ -20,35 +20,15 @@ LABELS = ("cls", "label", "json")
 Place = tuple[Path, int, int]  # tar file, first byte, size
 
 
-@dataclass(frozen=True)
-class Shards:
-    """The id of a sample is its shard and its name in it, "train/0.tar/0001"; samples are read in place."""
-
-    path: Path
-    classes: tuple[str, ...]
-    title: str
-    templates: tuple[str, ...]
-    items: tuple[Item, ...]
-    fingerprint: str
-    places: Mapping[str, tuple[str, Place]] = field(repr=False)
-
-    def read(self, id: str) -> Image | str:
-        """The picture or text of a sample. Raises: EvaluationError naming shard and sample."""
-        ending, place = self.places[id]
-        content = _bytes(place)
-        if ending in TEXTS:
-            return content.decode("utf-8", errors="replace").strip()
-        return decoded(content, f"'{self.path}', sample '{id}.{ending}'")
-
-
 def is_shards(path: Path) -> bool:
     """Whether a folder holds tar files, at its top or under train/, val/, test/."""
     return bool(_files(path))
 
 
-def open_shards(path: Path) -> Shards:
-    """List the samples of a tar file or a folder of them. classnames.txt and zeroshot_classification_templates.txt in
-    the folder, one a line, name classes and prompts.
+def open_shards(path: Path) -> Source:
+    """List the samples of a tar file or a folder of them; they are read in place, and the id of one is its shard and
+    its name in it, "train/0.tar/0001". classnames.txt and zeroshot_classification_templates.txt in the folder, one a
+    line, name classes and prompts.
 
     Raises: EvaluationError naming the shard and the sample without a label or without content.
     """
@@ -76,7 +56,15 @@ def open_shards(path: Path) -> Shards:
     templates = _lines(root / "zeroshot_classification_templates.txt") or []
     items = tuple(Item(id, target, pool) for id, target, pool in zip(places, targets, pools, strict=True))
     prompts = tuple(each.replace("{c}", "{}") for each in templates)
-    return Shards(path, classes, path.stem, prompts, items, digest.hexdigest(), places)
+    return Source(path, classes, path.stem, prompts, items, digest.hexdigest(), partial(_read, path, places))
+
+
+def _read(path: Path, places: Mapping[str, tuple[str, Place]], id: str) -> Image | str:
+    ending, place = places[id]
+    content = _bytes(place)
+    if ending in TEXTS:
+        return content.decode("utf-8", errors="replace").strip()
+    return decoded(content, f"'{path}', sample '{id}.{ending}'")
 
 
 def _files(path: Path) -> list[Path]:

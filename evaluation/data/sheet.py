@@ -2,40 +2,19 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from evaluation.data.picture import open_picture
-from evaluation.data.source import Item
+from evaluation.data.source import Item, Source
 from evaluation.errors import EvaluationError, nearest
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """Tiles of `tile` x `tile` pixels in rows of `columns`; the id of a tile is its number, from 0."""
-
-    path: Path
-    classes: tuple[str, ...]
-    title: str
-    templates: tuple[str, ...]
-    items: tuple[Item, ...]
-    fingerprint: str
-    tile: int
-    columns: int
-    picture: Image.Image
-
-    def read(self, id: str) -> Image.Image:
-        """The tile called `id`, RGB."""
-        row, column = divmod(int(id), self.columns)
-        left, top = column * self.tile, row * self.tile
-        return self.picture.crop((left, top, left + self.tile, top + self.tile))
-
-
-def open_sheet(path: Path) -> Sheet:
-    """Read and check a sheet folder.
+def open_sheet(path: Path) -> Source:
+    """Read and check a sheet folder; the id of a tile is its number, from 0, row by row.
 
     Raises: EvaluationError when a field is missing or wrong, a label is no class, or the picture's size
     is not what the labels need.
@@ -55,17 +34,21 @@ def open_sheet(path: Path) -> Sheet:
         raise EvaluationError(f"'{where}' has classes {list(classes)}.", "Give at least 2, all different.")
     targets = _targets(facts, classes, where)
     picture = _picture(path / "sheet.png", len(targets), tile, columns)
-    return Sheet(
+    return Source(
         path=path,
         classes=classes,
         title=str(facts.get("title", path.name)),
         templates=_words(facts, "templates", where) if "templates" in facts else (),
         items=tuple(Item(str(number), target) for number, target in enumerate(targets)),
         fingerprint=hashlib.sha256(hashlib.sha256(written).digest() + pixels).hexdigest(),
-        tile=tile,
-        columns=columns,
-        picture=picture,
+        reader=partial(_tile, picture, tile, columns),
     )
+
+
+def _tile(picture: Image.Image, tile: int, columns: int, id: str) -> Image.Image:
+    row, column = divmod(int(id), columns)
+    left, top = column * tile, row * tile
+    return picture.crop((left, top, left + tile, top + tile))
 
 
 def _number(facts: dict[str, Any], field: str, where: Path) -> int:

@@ -1,9 +1,9 @@
 """What every kind of data offers: labelled items, and the picture or text behind each."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from PIL.Image import Image
 
@@ -22,24 +22,25 @@ class Item:
     pool: str = ""
 
 
-class Source(Protocol):
-    """Labelled samples on disk. `fingerprint` changes whenever the files do."""
+@dataclass(frozen=True)
+class Source:
+    """Labelled samples on disk: classes in the order of their numbers, and how to read a sample.
 
-    @property
-    def path(self) -> Path: ...
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def templates(self) -> tuple[str, ...]: ...
-    @property
-    def items(self) -> tuple[Item, ...]: ...
-    @property
-    def fingerprint(self) -> str: ...
+    `fingerprint` changes whenever the files do. `templates` are prompts with {} for the class name, where the data have
+    their own. `reader` gives the sample behind an id; each kind of data brings one.
+    """
+
+    path: Path
+    classes: tuple[str, ...]
+    title: str
+    templates: tuple[str, ...]
+    items: tuple[Item, ...]
+    fingerprint: str
+    reader: Callable[[str], Sample] = field(repr=False, compare=False)
+
     def read(self, id: str) -> Sample:
         """The sample itself. Raises: EvaluationError when its file cannot be read."""
-        ...
+        return self.reader(id)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,40 +12,13 @@ from PIL.Image import Image
 
 from evaluation.data.labels import numbered, pool_of
 from evaluation.data.picture import decoded
-from evaluation.data.source import Item
+from evaluation.data.source import Item, Source
 from evaluation.errors import EvaluationError
 
 PICTURES = ("image", "img", "picture", "jpg", "png", "webp")
 TEXTS = ("text", "sentence", "content")
 LABELS = ("label", "class", "category", "cls", "fine_label")
 HELD = 4  # row groups of Parquet files that stay decoded
-
-
-@dataclass(frozen=True)
-class Table:
-    """The id of a row is its file and its number in it, "train-0.parquet#17"; rows are read when asked for."""
-
-    path: Path
-    classes: tuple[str, ...]
-    title: str
-    templates: tuple[str, ...]
-    items: tuple[Item, ...]
-    fingerprint: str
-    column: str
-    files: Mapping[str, "Shard"] = field(repr=False)
-
-    def read(self, id: str) -> Image | str:
-        """The picture or text of a row. Raises: EvaluationError naming file and row."""
-        name, _, row = id.rpartition("#")
-        where = f"'{self.path}', file {name}, row {row}, column '{self.column}'"
-        value = self.files[name].value(self.column, int(row))
-        if isinstance(value, dict):
-            value = value.get("bytes") or _beside(self.path, value.get("path"), where)
-        if isinstance(value, bytes):
-            return decoded(value, where)
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-        raise EvaluationError(f"{where} is empty.", "Fill it, or remove the row.")
 
 
 class Shard:
@@ -102,8 +75,9 @@ def is_table(path: Path) -> bool:
     return bool(_files(path))
 
 
-def open_table(path: Path) -> Table:
-    """Open a Parquet file, a folder of them, or a folder that `datasets.save_to_disk` wrote.
+def open_table(path: Path) -> Source:
+    """Open a Parquet file, a folder of them, or a folder that `datasets.save_to_disk` wrote. The id of a row is its
+    file and its number in it, "train-0.parquet#17"; rows are read when asked for.
 
     Splits come from folder or file names. A picture column holds encoded bytes (alone, or as `datasets` keeps them); a
     label column holds names, or numbers that `datasets` has names for.
@@ -131,7 +105,20 @@ def open_table(path: Path) -> Table:
         digest.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
     classes, targets = numbered(labels, _names(first, label, root), f"'{path}'")
     items = tuple(Item(id, target, pool) for (id, pool), target in zip(ids, targets, strict=True))
-    return Table(path, classes, path.stem, (), items, digest.hexdigest(), column, shards)
+    return Source(path, classes, path.stem, (), items, digest.hexdigest(), partial(_read, path, shards, column))
+
+
+def _read(path: Path, shards: Mapping[str, Shard], column: str, id: str) -> Image | str:
+    name, _, row = id.rpartition("#")
+    where = f"'{path}', file {name}, row {row}, column '{column}'"
+    value = shards[name].value(column, int(row))
+    if isinstance(value, dict):
+        value = value.get("bytes") or _beside(path, value.get("path"), where)
+    if isinstance(value, bytes):
+        return decoded(value, where)
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise EvaluationError(f"{where} is empty.", "Fill it, or remove the row.")
 
 
 def _files(path: Path) -> list[Path]:

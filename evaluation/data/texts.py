@@ -4,11 +4,11 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluation.data.folder import POOLS
-from evaluation.data.source import Item
+from evaluation.data.labels import numbered
+from evaluation.data.source import Item, Source
 from evaluation.errors import EvaluationError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -16,25 +16,9 @@ _TEXT = ("text", "sentence", "content")
 _LABEL = ("label", "class", "category")
 
 
-@dataclass(frozen=True)
-class Texts:
-    """The id of a text is its row, counted from 1 without the header."""
-
-    path: Path
-    classes: tuple[str, ...]
-    title: str
-    templates: tuple[str, ...]
-    items: tuple[Item, ...]
-    fingerprint: str
-    rows: Mapping[str, str] = field(repr=False)
-
-    def read(self, id: str) -> str:
-        """The text of the row called `id`."""
-        return self.rows[id]
-
-
-def open_texts(path: Path) -> Texts:
-    """Read a table of texts; class numbers follow the sorted labels (as numbers where all are numbers).
+def open_texts(path: Path) -> Source:
+    """Read a table of texts; class numbers follow the sorted labels (as numbers where all are numbers), and the id of a
+    text is its row, counted from 1 without the header.
 
     Raises: EvaluationError naming the row when a text or label is missing.
     """
@@ -60,13 +44,9 @@ def open_texts(path: Path) -> Texts:
         texts[str(number)] = text
         labels.append(label)
         pools.append(POOLS.get(split.lower(), ""))
-    numeric = all(label.isdecimal() for label in labels)
-    classes = sorted(set(labels), key=lambda label: (int(label) if numeric else 0, label))
-    if len(classes) < 2:
-        raise EvaluationError(f"Texts '{path}' has {len(classes)} classes.", "At least 2 are needed.")
-    places = {name: place for place, name in enumerate(classes)}
-    items = tuple(Item(id, places[label], pool) for id, label, pool in zip(texts, labels, pools, strict=True))
-    return Texts(path, tuple(classes), path.stem, (), items, hashlib.sha256(written).hexdigest(), texts)
+    classes, targets = numbered(labels, None, f"Texts '{path}'", 1)
+    items = tuple(Item(id, target, pool) for id, target, pool in zip(texts, targets, pools, strict=True))
+    return Source(path, classes, path.stem, (), items, hashlib.sha256(written).hexdigest(), texts.__getitem__)
 
 
 def _rows(path: Path, written: str) -> Iterator[Mapping[str, object]]:

@@ -3,42 +3,21 @@
 import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL.Image import Image
 
-from evaluation.data.source import Item
+from evaluation.data.source import Item, Source
 from evaluation.errors import EvaluationError, nearest
 
 SPLITS = ("train", "val", "test")
 
 
-@dataclass(frozen=True)
-class TorchvisionSet:
-    """The id of a picture is its split and its number, "test#17"."""
-
-    path: Path
-    classes: tuple[str, ...]
-    title: str
-    templates: tuple[str, ...]
-    items: tuple[Item, ...]
-    fingerprint: str
-    parts: Mapping[str, Any] = field(repr=False)
-
-    def read(self, id: str) -> Image:
-        """The picture, RGB. Raises: EvaluationError when its file cannot be read."""
-        split, _, number = id.partition("#")
-        try:
-            picture: Image = self.parts[split][int(number)][0].convert("RGB")
-        except (OSError, SyntaxError) as error:
-            raise EvaluationError(f"{self.title}, {id} in '{self.path}' cannot be read: {error}.") from None
-        return picture
-
-
-def open_torchvision(name: str, root: Path) -> TorchvisionSet:
-    """The set called `name` below `root`, with every split that stands there.
+def open_torchvision(name: str, root: Path) -> Source:
+    """The set called `name` below `root`, with every split that stands there; the id of a picture is its split and its
+    number, "test#17".
 
     Raises: EvaluationError for an unknown name, or when no split is there.
     """
@@ -69,7 +48,18 @@ def open_torchvision(name: str, root: Path) -> TorchvisionSet:
         Item(f"{split}#{number}", target, split) for split, own in targets.items() for number, target in enumerate(own)
     )
     facts = "\n".join(f"{item.id} {item.target}" for item in items)
-    return TorchvisionSet(root, classes, name, (), items, hashlib.sha256(facts.encode()).hexdigest(), parts)
+    read = partial(_picture, name, root, parts)
+    return Source(root, classes, name, (), items, hashlib.sha256(facts.encode()).hexdigest(), read)
+
+
+def _picture(name: str, root: Path, parts: Mapping[str, Any], id: str) -> Image:
+    split, _, number = id.partition("#")
+    try:
+        picture: Image = parts[split][int(number)][0].convert("RGB")
+    except (OSError, SyntaxError) as error:
+        cure = "Replace the file, or let the task skip what cannot be read (unreadable: skip)."
+        raise EvaluationError(f"{name}, {id} in '{root}' cannot be read: {error}.", cure) from None
+    return picture
 
 
 def _arguments(kind: Any, split: str) -> dict[str, Any] | None:

@@ -45,23 +45,6 @@ def data(request, tmp_path, colours):
     return getattr(colours, request.param)(tmp_path / "data", images + images[:20], labels + labels[:20])
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_splits_are_disjoint_in_ids_and_in_pixels(data, seed):
-    source = open_source(data)
-    drawn = draw(_spec(data, calibration=10, validation=40, test=50), source, seed)
-    assert {name: len(each.ids) for name, each in drawn.splits.items()} == {
-        "calibration": 10,
-        "validation": 40,
-        "test": 50,
-    }
-    ids = [each for split in drawn.splits.values() for each in split.ids]
-    shown = [each for split in drawn.splits.values() for each in split.digests]
-    assert len(set(ids)) == len(set(shown)) == 100
-    assert drawn.duplicates <= 20
-    truth = {item.id: item.target for item in source.items}
-    assert all(truth[i] == t for s in drawn.splits.values() for i, t in zip(s.ids, s.targets, strict=True))
-
-
 def test_asking_for_more_than_there_is(data):
     spec = _spec(data, calibration=10, validation=41, test=50)
     with pytest.raises(EvaluationError) as caught:
