@@ -10,6 +10,7 @@ import numpy as np
 from surrogate.bayesian_map import BAYESIAN
 from surrogate.errors import SurrogateError
 from surrogate.gp import GaussianProcess
+from surrogate.joint import Joint
 from surrogate.logits import LogitSurrogate
 from surrogate.observations import Observations
 from surrogate.prediction import Fitted, Surrogate
@@ -21,8 +22,8 @@ WITHOUT_TORCH = ("logits", "linear-logits", "quadratic")
 def surrogates() -> dict[str, Surrogate]:
     """Name to surrogate, the best first on our measurements."""
     found: list[Surrogate] = [
-        LogitSurrogate(),
-        LogitSurrogate("linear-logits", "Linear logits (preview)", curved=False),
+        Joint(),
+        Joint(LogitSurrogate("linear-logits", "Linear logits (preview)", curved=False)),
         Quadratic(),
         Quadratic(BAYESIAN, "Bayesian MAP (quadratic, trials where it errs)"),
         GaussianProcess(),
@@ -42,12 +43,13 @@ def surrogate(name: str) -> Surrogate:
 
 
 def usable(observations: Observations, among: Sequence[str] = WITHOUT_TORCH) -> tuple[str, ...]:
-    """Those of ``among`` that have enough trials and, for the logit surrogates, outputs to model."""
+    """Those of ``among`` that have enough trials and, for the logit surrogates, outputs of some metric to model."""
     o = observations
-    readable = all(x is not None and f is not None for x, f in zip(o.outputs, o.metrics, strict=True))
-    return tuple(
-        name for name in among if o.n >= surrogate(name).min_trials(o.d) and (readable or not name.endswith("logits"))
-    )
+
+    def enough(one: Surrogate) -> bool:
+        return one.enough(o) if isinstance(one, Joint) else o.n >= one.min_trials(o.d)
+
+    return tuple(name for name in among if enough(surrogate(name)))
 
 
 def choose(observations: Observations, seed: int = 0, among: Sequence[str] | None = None) -> Fitted:
