@@ -1,6 +1,5 @@
 """Losses of the bound weights, and their gradients as one flat vector."""
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -8,11 +7,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from evaluation.models.architecture import BLOCK
 from evaluation.models.head import Head
 from evaluation.models.model import Model
 
 Loss = Literal["entropy", "labels", "expert"]
-BLOCK = re.compile(r"(?:^|\.)(?:resblocks|layers|layer|blocks|block|h)\.\d+$")
 NEGLIGIBLE = 1e-4  # classes less likely than this are left out of the expectation
 
 

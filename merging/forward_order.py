@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from merging.access import Access, How
-from merging.methods.lines import BLOCK
+from merging.architecture import block_of
 from merging.task_vector import Layout
 
 Use = tuple[str, How]
@@ -33,17 +33,6 @@ def stages(access: Access, layout: Layout) -> list[list[Use]]:
         found[-1].append((name, how))
         last = block
     return found
-
-
-def block_of(name: str) -> str | None:
-    """Return the block that a tensor belongs to.
-
-    >>> block_of("visual.transformer.resblocks.3.mlp.c_fc.weight")
-    'visual.transformer.resblocks.3'
-    >>> block_of("visual.proj")
-    """
-    match = BLOCK.search(name)
-    return None if match is None else name[: match.end(1)]
 
 
 def inputs(access: Access, tasks: Sequence[str], stage: Sequence[Use]) -> dict[str, list[Tensor]]:

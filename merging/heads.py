@@ -5,29 +5,9 @@ from contextlib import ExitStack
 
 from torch import Tensor
 
+from merging.architecture import KEPT, is_head
 from merging.blocks import Rows
 from merging.tensors import Tensors
-
-# First part of a tensor's name, below the encoder's prefix, in transformers, timm and torchvision.
-HEADS = frozenset(
-    "classifier score head heads fc lm_head qa_outputs pre_classifier cls classification_head head_dist".split()
-)
-
-
-# Parts of the base that an expert of its kind may lack: a pooler, or all of CLIP but the image tower.
-KEPT = tuple(
-    "pooler. text_model. text_projection visual_projection. logit_scale"  # transformers' names
-    " transformer. token_embedding. positional_embedding ln_final. text.".split()  # open_clip's
-)
-
-
-def is_head(name: str) -> bool:
-    """Whether a tensor belongs to a classifier on top of an encoder.
-
-    >>> is_head("classifier.dense.weight"), is_head("encoder.layer.0.fc.weight")
-    (True, False)
-    """
-    return name.partition(".")[0] in HEADS
 
 
 class Headless(Tensors):

@@ -1,7 +1,7 @@
 """Which tensors the spectral methods treat as matrices, and how fused attention weights are split.
 
-A fused `in_proj_weight` (3d × d) holds the query, key and value matrices; split, each is decomposed on its
-own, so checkpoints with fused and with separate projections give the same merge.
+A fused `in_proj_weight` or `attn.qkv.weight` (3d × d) holds query, key and value matrices; split, each is decomposed
+on its own, so checkpoints with fused and with separate projections give the same merge.
 """
 
 from collections.abc import Callable
@@ -9,17 +9,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from merging.architecture import FUSED, NO_MATRIX
 from merging.method import Array
 from merging.trim import by_expert
 
 SPLIT_HELP = "Treat query, key and value as three matrices where a model stores them as one."
-FUSED = "in_proj_weight"
-SKIPPED = "text_projection"  # left to the mean by the authors of TSV-M and Iso-C
 
 
 def row_blocks(name: str, shape: tuple[int, ...], split_qkv: bool) -> list[slice]:
     """Return the row ranges of a tensor that are matrices of their own; none when it is no matrix."""
-    if len(shape) != 2 or min(shape) < 2 or SKIPPED in name:
+    if len(shape) != 2 or min(shape) < 2 or NO_MATRIX in name:
         return []
     rows = shape[0]
     if split_qkv and name.endswith(FUSED) and rows == 3 * shape[1]:

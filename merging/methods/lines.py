@@ -1,6 +1,5 @@
 """LiNeS: keep shallow layers near the base, let deep layers move more."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -8,15 +7,13 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from merging.architecture import BLOCK
 from merging.method import Linearity, Method, Paper, method
 from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
 
 ALPHA_HELP = "Strength of the first layer; 1 is the mean of the experts."
 BETA_HELP = "What the last layer gets on top of the first."
-BLOCK = re.compile(r"(?:^|\.)(?:resblocks|layers|layer|blocks|block|h)\.(\d+)(?=\.)")
-
-
 On = Literal[
     "task_arithmetic",
     "aswudi",

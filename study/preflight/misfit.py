@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from merging import Tensors
-from merging.heads import HEADS, Headless
+from merging.architecture import HEADS
+from merging.heads import Headless
 from study.preflight.finding import Finding
 
 SAME_BASE = "Choose experts fine-tuned from the same base."
