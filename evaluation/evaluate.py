@@ -11,20 +11,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evaluation.data.corruption import corrupted
 from evaluation.data.opening import open_source
 from evaluation.data.source import Source
 from evaluation.device import first_batch_size, picture_layout
 from evaluation.errors import Cancelled, EvaluationError
-from evaluation.metric import metric
+from evaluation.metric import metric, unfit
 from evaluation.models.head import Head, read_head
 from evaluation.models.model import Model
-from evaluation.samples import Drawn, preprocessed, recorded
+from evaluation.samples import Drawn, Samples, preprocessed, recorded
 from evaluation.task import SPLITS, TEMPLATES, Measurement, Split, Task, TaskSpec
 
 logger = logging.getLogger(__name__)
 
 # Inputs stay on a CUDA device when they take at most this share of its free memory.
 RESIDENT_SHARE = 0.25
+# Metrics that say nothing where all samples are of one class.
+COMPARING = frozenset({"auroc", "matthews", "spearman"})
 
 
 def load_task(
@@ -46,6 +49,8 @@ def load_task(
     source = source or open_source(spec.data)
     classes, order = classes_of(spec, source)
     samples = recorded(spec, source, seed, cache)
+    check_metric(spec, classes, samples)
+    source = corrupted(source, spec.corruption, seed)
     loaded = {}
     for name, drawn in samples.splits.items():
         if name in splits:
@@ -194,6 +199,23 @@ def _trimmed(batch: Tensor) -> Tensor:
     if batch.is_floating_point() or batch.ndim != 3 or batch.device.type != "cpu":
         return batch
     return batch[:, :, : max(1, int(batch[:, 1].sum(dim=1).max()))]
+
+
+def check_metric(spec: TaskSpec, classes: Sequence[str], samples: Samples) -> None:
+    """Raise EvaluationError where the task's metric cannot be read from its classes, or from the samples drawn."""
+    reason = unfit(spec.metric, classes, spec.classes is not None)
+    if reason is not None:
+        raise EvaluationError(f"Task '{spec.name}': metric '{spec.metric}' {reason[0]}.", reason[1])
+    if spec.metric not in COMPARING:
+        return
+    for split in SPLITS[1:]:
+        targets = samples.splits[split].targets if split in samples.splits else ()
+        if len(set(targets)) == 1:
+            raise EvaluationError(
+                f"Task '{spec.name}': metric '{spec.metric}' compares classes, and all {len(targets)} {split} samples "
+                "are of one.",
+                f"Raise samples.{split}, or choose accuracy.",
+            )
 
 
 def classes_of(spec: TaskSpec, source: Source) -> tuple[tuple[str, ...], Sequence[int]]:

@@ -6,7 +6,7 @@ surrogate can read a metric of every predicted model in one call. Where logits t
 Numpy only: importing this module must stay cheap. NaN is refused by `evaluate`, not here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -69,6 +69,25 @@ def metric(name: str) -> Metric:
         return _METRICS[name]
     except KeyError:
         raise EvaluationError(f"Unknown metric '{name}'.", nearest(name, _METRICS)) from None
+
+
+def unfit(name: str, classes: Sequence[str], in_order: bool) -> tuple[str, str] | None:
+    """Why a metric says nothing of a task with these classes, and what to do; None where it suits.
+
+    in_order: somebody has put the classes in this order on purpose.
+
+    >>> unfit("top5", ["a", "b", "c"], False)
+    ('is 1 for every model: the task has 3 classes', 'Choose accuracy.')
+    """
+    if name == "top5" and len(classes) <= 5:
+        return f"is 1 for every model: the task has {len(classes)} classes", "Choose accuracy."
+    if name == "spearman" and not in_order and not all(each.isdecimal() for each in classes):
+        word = next(each for each in classes if not each.isdecimal())
+        return (
+            f"compares grades in order, and class '{word}' is no number",
+            "List the classes from the lowest grade to the highest (classes: …), or choose accuracy.",
+        )
+    return None
 
 
 def class_recall(outputs: ArrayLike, targets: ArrayLike) -> Array:

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,17 +38,19 @@ class Preprocessor(Protocol):
 
 @dataclass(frozen=True)
 class Drawn:
-    """The samples of one split: ids, class numbers, and SHA-256 of what each shows."""
+    """The samples of one split: ids, class numbers, and SHA-256 of what each shows in the data; `spoiled` names what is
+    done to them afterwards."""
 
     ids: tuple[str, ...]
     targets: tuple[int, ...]
     digests: tuple[str, ...]
+    spoiled: str = ""
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over digests and targets in their order."""
+        """SHA-256 over digests and targets in their order, and what is done to the samples."""
         text = "\n".join(f"{each} {target}" for each, target in zip(self.digests, self.targets, strict=True))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256((text + self.spoiled).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,18 @@ def draw(spec: TaskSpec, source: Source, seed: int) -> Samples:
 
 
 def recorded(spec: TaskSpec, source: Source, seed: int, cache: Path) -> Samples:
-    """`draw`, written to the cache folder as JSON the first time and read from there afterwards."""
+    """`draw`, written to the cache folder as JSON the first time and read from there afterwards.
+
+    source: the data as they are. A corrupted copy of a task is drawn from the same data: it has the same samples.
+    """
+    samples = _recorded(spec, source, seed, cache)
+    if spec.corruption is None:
+        return samples
+    splits = {name: replace(one, spoiled=f"\n{spec.corruption} {seed}") for name, one in samples.splits.items()}
+    return replace(samples, splits=splits)
+
+
+def _recorded(spec: TaskSpec, source: Source, seed: int, cache: Path) -> Samples:
     asked: dict[str, object] = {
         "record": RECORD,
         "seed": seed,
@@ -133,7 +146,10 @@ def recorded(spec: TaskSpec, source: Source, seed: int, cache: Path) -> Samples:
         **asked,
         "duplicates_left_out": samples.duplicates,
         "unreadable_left_out": samples.unreadable,
-        "splits": {name: asdict(drawn) for name, drawn in samples.splits.items()},
+        "splits": {
+            name: {"ids": drawn.ids, "targets": drawn.targets, "digests": drawn.digests}
+            for name, drawn in samples.splits.items()
+        },
     }
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -13,6 +13,7 @@ from evaluation.errors import EvaluationError, nearest
 from evaluation.metric import Metric, metric
 
 if TYPE_CHECKING:
+    from evaluation.data.corruption import Corruption
     from evaluation.data.source import Source
     from evaluation.models.head import Head
 
@@ -30,7 +31,8 @@ class TaskSpec:
     its own names in another order. head: a safetensors file with weight (C, D) and maybe bias (C,), or a checkpoint
     with a classifier, used instead of prompts. expert: the checkpoint of the task's own expert, whose classifier is
     the head where the model is a bare encoder and no head is given. unreadable: "skip" leaves out samples that cannot
-    be read, and counts them; otherwise the first one is an error.
+    be read, and counts them; otherwise the first one is an error. corruption: the samples are spoiled in this way;
+    which ones are drawn does not change.
     Raises: EvaluationError naming the field.
     """
 
@@ -44,6 +46,7 @@ class TaskSpec:
     head: Path | None = None
     expert: Path | None = None
     unreadable: Literal["stop", "skip"] | None = None
+    corruption: "Corruption | None" = None
 
     def __post_init__(self) -> None:
         if not self.name.strip():

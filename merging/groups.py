@@ -17,9 +17,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from merging.architecture import BLOCK
 from merging.errors import MergingError
 from merging.method import Array, Method, ordered
-from merging.methods.lines import BLOCK
 
 Groups = int | Literal["slope"]
 MARK = "@"

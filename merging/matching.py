@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from merging.methods.lines import BLOCK
+from merging.architecture import BLOCK
 from merging.tensors import Tensors
 
 Places = npt.NDArray[np.intp]

@@ -8,10 +8,12 @@ from typing import Any
 import yaml
 
 from merging import NEEDS, Recipe
+from study.axes import Axis, axes
 from study.licences import licences
-from study.observe import task_metrics
 from study.study import Study
 from study.trial import Measured
+
+PLAIN = ("fraction", "correlation")  # units that need no word
 
 
 def card(
@@ -21,9 +23,9 @@ def card(
     validation: Mapping[str, Measured],
     baselines: Mapping[str, Any],
     hashes: Mapping[str, str],
+    library: str,
 ) -> str:
-    """The Markdown text of README.md, with the front matter that model hubs read."""
-    library = "open_clip" if any(name.startswith("open_clip") for name in hashes) else "transformers"
+    """The Markdown text of README.md, with the front matter that model hubs read; library: whose network it is."""
     parts = [
         _front_matter(study, test, library),
         f"# {_plain(study.settings.name)}\n",
@@ -31,8 +33,7 @@ def card(
         f"(method `{recipe.method}`).{'' if recipe.prepared else ' Merging needs no training.'}\n",
         "## What it measures\n",
         _table(study, test, validation, baselines),
-        "\nTest samples were seen neither by the experts' training nor by the search that chose these coefficients; "
-        "validation samples were what the search saw, so their numbers flatter. ± is one standard error.\n",
+        _honesty(study),
         _learning(recipe),
         "## Coefficients\n",
         "".join(f"- {_plain(name)}: {value:g}\n" for name, value in recipe.coefficients.items()),
@@ -53,6 +54,19 @@ def card(
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
+def _honesty(study: Study) -> str:
+    """What the splits mean, and whether that can be known."""
+    if not study.tasks:
+        return (
+            "\nThese numbers are what a Python file of the study's owner gave for the merged weights; whether its test "
+            "numbers are of samples that the search never saw is up to that file. ± is one standard error.\n"
+        )
+    return (
+        "\nTest samples were seen neither by the experts' training nor by the search that chose these coefficients; "
+        "validation samples were what the search saw, so their numbers flatter. ± is one standard error.\n"
+    )
+
+
 def _learning(recipe: Recipe) -> str:
     """What the method learned from; the warning where those were the test samples."""
     needs = recipe.made().needs
@@ -68,13 +82,14 @@ def _front_matter(study: Study, test: Mapping[str, Measured], library: str) -> s
     results = [
         {
             "task": {"type": "image-classification"},
-            "dataset": {"name": task.title or task.name, "type": task.name, "split": "test"},
-            "metrics": [{"type": one.name, "value": round(test[task.name].value, 6)}],
+            "dataset": {"name": one.title, "type": one.name, "split": "test"},
+            "metrics": [{"type": one.metric, "value": round(test[one.name].value, 6)}],
         }
-        for task, one in zip(study.tasks, task_metrics(study), strict=True)
+        for one in axes(study)
+        if one.formula is not None
     ]
     matter = {
-        "library_name": library,
+        "library_name": {"torchvision": "pytorch", "code": "pytorch"}.get(library, library),
         "tags": ["merge", "mergescape"],
         "base_model_relation": "merge",
         "model-index": [{"name": study.settings.name, "results": results}],
@@ -93,20 +108,22 @@ def _table(
         "| task | metric | test | validation | base | average | own expert |",
         "|---|---|---|---|---|---|---|",
     ]
-    for task, one in zip(study.tasks, task_metrics(study), strict=True):
-        others = [_base_value(baselines, label, task.name) for label in ("base", "average", f"expert:{task.name}")]
+    for one in axes(study):
+        others = [_base_value(baselines, label, one.name) for label in ("base", "average", f"expert:{one.name}")]
         cells = [
-            _plain(task.title or task.name),
-            one.title,
-            _number(test[task.name]),
-            _number(validation[task.name]),
+            _plain(one.title),
+            one.label if one.unit in PLAIN else f"{one.label} ({one.unit})",
+            _number(test[one.name], one),
+            _number(validation[one.name], one),
             *others,
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _number(one: Measured) -> str:
+def _number(one: Measured, axis: Axis) -> str:
+    if axis.formula is None:
+        return f"{one.value:.4g}" + (f" ± {one.stderr:.2g}" if one.stderr else "")
     return f"{one.value:.3f} ± {one.stderr:.3f} (n = {one.n})"
 
 
@@ -121,7 +138,7 @@ def _paper(paper: Any) -> str:
 
 
 def _loading(library: str) -> str:
-    return _OPEN_CLIP if library == "open_clip" else _TRANSFORMERS
+    return _LOADING[library]
 
 
 _OPEN_CLIP = """```python
@@ -143,6 +160,39 @@ head = read_head(Path("heads/TASK.safetensors"), encoder.device)
 logits = head(features)  # the pooled output, or the first token where the kind has no pooler
 ```
 """
+
+
+_NAMED = """```python
+import json
+from LIBRARY import BUILD
+from safetensors.torch import load_file
+
+named = json.load(open("model.json"))  # the architecture's name
+network = MAKE
+network.load_state_dict(load_file("model.safetensors"), strict=False)  # a task's own head is in heads/
+```
+"""
+
+_CODE = """```python
+from safetensors.torch import load_file
+from my_model import build  # the Python file that the study was measured with
+
+network = build()
+network.load_state_dict(load_file("model.safetensors"))
+```
+"""
+
+_LOADING = {
+    "open_clip": _OPEN_CLIP,
+    "transformers": _TRANSFORMERS,
+    "timm": _NAMED.replace("LIBRARY", "timm")
+    .replace("BUILD", "create_model")
+    .replace("MAKE", 'create_model(named["architecture"])'),
+    "torchvision": _NAMED.replace("LIBRARY", "torchvision.models")
+    .replace("BUILD", "get_model")
+    .replace("MAKE", 'get_model(named["architecture"])'),
+    "code": _CODE,
+}
 
 
 def _plain(text: str) -> str:

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from study import file_commands, learning_commands
+from study import axis_commands, file_commands, learning_commands, taking_commands
 from study.errors import StudyError
 from study.study import Study, open_study, parse_at
-from study.terminal import At, Device, Folder, Json, MethodName, Points, SurrogateName, app, main, progress, show
+from study.terminal import At, Code, Device, Folder, Json, MethodName, Points, SurrogateName, app, main, progress, show
 
-__all__ = ["file_commands", "learning_commands", "main"]
+__all__ = ["axis_commands", "file_commands", "learning_commands", "main", "taking_commands"]
 
 
 @app.command()
@@ -41,11 +41,11 @@ def demo(
 
 
 @app.command()
-def doctor(folder: Folder, device: Device = None, as_json: Json = False) -> None:
+def doctor(folder: Folder, device: Device = None, code: Code = None, as_json: Json = False) -> None:
     """Look before anything runs: do the experts fit the base, model and tasks, what will it take, what to mend."""
     from study.doctor import doctor as look
 
-    report = look(open_study(folder), device, progress)
+    report = look(open_study(folder, code), device, progress)
     lines = [
         f"{one.level.upper():5} {one.where}: {one.text}{' → ' + one.remedy if one.remedy else ''}"
         for one in report.findings
@@ -73,6 +73,7 @@ def run(
     executor: Annotated[str, typer.Option(help="local (this machine) or ray (a cluster).")] = "local",
     address: Annotated[str | None, typer.Option(help="The Ray cluster's address; default: this machine's.")] = None,
     workers: Annotated[int | None, typer.Option(help="Trials at a time; default: one per GPU, else one.")] = None,
+    code: Code = None,
     as_json: Json = False,
 ) -> None:
     """Measure up to N trials (anchors, design, then what the surrogate proposes); again = go on where it stopped."""
@@ -82,7 +83,7 @@ def run(
 
     if not 0 <= trials <= 100_000:
         raise StudyError(f"--trials is {trials}.", "Give a number from 0 to 100000.")
-    study = open_study(folder).screened(screening, finalists)
+    study = open_study(folder, code).screened(screening, finalists)
     report = work(study, trials, method, seed, None, surrogate, Place(executor, device, workers, address))
     value = {**stand(study), "end": report.end, "measured": report.measured}
     show(
@@ -119,12 +120,13 @@ def front(
     method: MethodName = None,
     test: Annotated[bool, typer.Option("--test", help="Add the held-out split for the measured front.")] = False,
     device: Device = None,
+    code: Code = None,
     as_json: Json = False,
 ) -> None:
     """The measured and the predicted front."""
     from study.front import front as compute
 
-    study = open_study(folder)
+    study = open_study(folder, code)
     value = compute(study, surrogate, points, method, test)
     if test:
         from study.run import measure_now
@@ -192,13 +194,14 @@ def measure(
     method: MethodName = None,
     test: Annotated[bool, typer.Option("--test", help="On the held-out split too.")] = False,
     device: Device = None,
+    code: Code = None,
     as_json: Json = False,
 ) -> None:
     """Merge and measure given coefficients for real; adds done trials."""
     from study.front import shown
     from study.run import measure_now
 
-    study = open_study(folder)
+    study = open_study(folder, code)
     choice = study.method(method)
     asked = [(choice, study.check(choice, one)) for one in _asked(at, points)]
     trials = measure_now(study, asked, ("validation", "test") if test else ("validation",), device)
@@ -250,48 +253,3 @@ def by_preference(
         numbers = ", ".join(f"{task} {m['mean']:.3f}" for task, m in point["metrics"].items())
         lines.append(f"predicted: {numbers}  --at {at}")
     show(value, as_json, "\n".join(lines))
-
-
-@app.command()
-def export(
-    folder: Folder,
-    out: Annotated[Path, typer.Option("--out", help="The folder to write.")],
-    at: At = None,
-    method: MethodName = None,
-    form: Annotated[str, typer.Option("--format", help="as base, float32, float16 or bfloat16.")] = "as base",
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Compute a frozen method again with these coefficients.")
-    ] = False,
-    device: Device = None,
-    as_json: Json = False,
-) -> None:
-    """Write the checkpoint, its recipe and a model card, measured on the test split."""
-    from study.export import Order
-    from study.export import export as write
-
-    study = open_study(folder)
-    choice = study.method(method)
-    coefficients = study.check(choice, _asked(at, None)[0])
-    value = write(study, Order(choice, coefficients, form, exact), out, device)  # type: ignore[arg-type]
-    lines = [
-        f"  {name}: {m['value']:.3f}±{m['stderr']:.3f} on {m['n']} test samples" for name, m in value["metrics"].items()
-    ]
-    show(value, as_json, f"Exported to {value['out']}\n" + "\n".join(lines))
-
-
-@app.command()
-def verify(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder that `export` wrote.")],
-    study: Annotated[Path | None, typer.Option(help="The study's folder, if it has moved.")] = None,
-    device: Device = None,
-    as_json: Json = False,
-) -> None:
-    """Rebuild the checkpoint from its recipe, compare the bytes, measure again."""
-    from study.verify import verify as check
-
-    value = check(out, study, device)
-    same = "identical" if value["identical"] else "DIFFERENT"
-    equal = "equal" if value["metrics_equal"] else "DIFFERENT"
-    show(value, as_json, f"bytes: {same}; metrics: {equal}")
-    if not (value["identical"] and value["metrics_equal"]):
-        raise typer.Exit(1)

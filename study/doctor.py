@@ -13,8 +13,8 @@ from pathlib import Path
 
 from study.errors import StudyError
 from study.preflight.finding import Finding, Report, report_of, sorted_findings
-from study.settings import FILE
 from study.study import Study
+from study.study_file import FILE
 from study.worker import LOG, spawn
 
 REPORT = "doctor.json"

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evaluation.errors import Cancelled
+from study.axes import axes, find_axis
 from study.errors import StudyError
 from study.measure import Measurer
-from study.observe import sign, task_metrics
 from study.run import complete
 from study.settings import MethodChoice
-from study.study import Study, find_task
+from study.study import Study
 from study.trial import Trial
 from study.worker import only_worker
 
@@ -96,15 +96,14 @@ def _optimiser(study: Study, low: float, high: float, seed: int, signed: bool) -
 def _weights(study: Study, wish: Mapping[str, float] | None) -> dict[str, float]:
     """Weights of the tasks with the metric's sign, in sum 1."""
     for task, value in (wish or {}).items():
-        find_task(study, task)
+        find_axis(study, task)
         if value < 0:
             raise StudyError(f"The weight of '{task}' is {value:g}.", "Give numbers from 0.")
-    given = dict(wish) if wish else {task.name: 1.0 for task in study.tasks}
+    given = dict(wish) if wish else {one.name: 1.0 for one in axes(study)}
     total = sum(given.values())
     if total <= 0:
         raise StudyError("No task has a weight.", "Give at least one number above 0.")
-    pairs = zip(study.tasks, task_metrics(study), strict=True)
-    return {task.name: sign(one) * given.get(task.name, 0.0) / total for task, one in pairs}
+    return {one.name: one.sign * given.get(one.name, 0.0) / total for one in axes(study)}
 
 
 def _measured(study: Study, choice: MethodChoice, point: np.ndarray, measurer: Measurer) -> Trial:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ from study.errors import StudyError, of_the_computer
 from study.measure import Measurer, Result
 from study.settings import MethodChoice
 from study.study import Study
+from study.trial import Measured
 
 KNOWN = (StudyError, MergingError, EvaluationError, Cancelled)
 Outcome = Result | Exception
@@ -100,7 +101,7 @@ def parts(tasks: Sequence[str], count: int) -> list[tuple[str, ...]]:
     >>> parts(["a", "b", "c"], 2)
     [('a', 'b'), ('c',)]
     """
-    cuts = np.array_split(np.arange(len(tasks)), min(count, len(tasks)))
+    cuts = np.array_split(np.arange(len(tasks)), max(1, min(count, len(tasks))))
     return [tuple(tasks[i] for i in cut) for cut in cuts]
 
 
@@ -109,9 +110,19 @@ def together(results: Sequence[Result]) -> Result:
     if len(results) == 1:
         return results[0]
     outputs: dict[str, NDArray[np.float32]] = {}
-    found = {}
+    found: dict[str, Measured] = {}
     for one in results:
-        found.update(one.measured)
+        timed = {name: _whole(found[name], new) for name, new in one.measured.items() if name in found}
+        found.update(one.measured | timed)
         outputs.update(one.outputs)
     seconds = {part: sum(one.seconds[part] for one in results) for part in ("forward", "other")}
     return Result(found, outputs, {"merge": max(one.seconds["merge"] for one in results), **seconds})
+
+
+def _whole(one: Measured, other: Measured) -> Measured:
+    """A property of the model that two parts of one trial have found; a time per sample is that over the samples of
+    both."""
+    if one.metric != "milliseconds":
+        return one
+    n = one.n + other.n
+    return replace(one, value=(one.value * one.n + other.value * other.n) / n, n=n)

@@ -19,7 +19,7 @@ from study.card import card
 from study.errors import StudyError
 from study.front import baselines, shown
 from study.measure import DTYPES, Measurer
-from study.run import complete
+from study.run import complete, measure_now
 from study.settings import MethodChoice
 from study.study import Study
 from study.trial import Measured, Trial
@@ -75,9 +75,12 @@ def export(study: Study, order: Order, out: Path, device: str | None = None) -> 
 def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None) -> dict[str, Any]:
     """Write every file of the export into ``draft``."""
     identity = study.propose(order.choice, order.coefficients, "asked")
+    if _narrow(study):  # a trial is one of narrow directions; what is taken home is of full ones
+        measure_now(study, [(order.choice, dict(order.coefficients))], ("validation",), device)
     known = study.store.trial(identity).state == "done"
     splits = ("test",) if known else ("validation", "test")
-    with nullcontext() if known else only_worker(study.folder), Measurer(study, device, splits=splits) as measurer:
+    alone = nullcontext() if known else only_worker(study.folder)
+    with alone, Measurer(study, device, splits=splits, narrow=False) as measurer:
         complete(study, measurer, study.store.trial(identity), splits)
         trial = study.store.trial(identity)
         test = _test(study, order, trial, measurer)
@@ -88,10 +91,11 @@ def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None
         learned = measurer.directions(order.choice).path if method.needs else None
         recipe = new_recipe(base, experts, method, order.coefficients, draft, order.form, order.exact, learned, groups)
         hashes = _companions(measurer, draft)
-        weights = measurer.model.weights_file
+        weights, library = measurer.model.weights_file, measurer.model.library
     hashes[weights] = merge(recipe, draft, draft / weights)[weights]
     (draft / weights).with_suffix(".recipe.yaml").replace(draft / RECIPE)
-    (draft / CARD).write_text(card(study, recipe, test, trial.metrics, baselines(study), hashes), encoding="utf-8")
+    text = card(study, recipe, test, trial.metrics, baselines(study), hashes, library)
+    (draft / CARD).write_text(text, encoding="utf-8")
     facts = {
         "study": os.path.relpath(study.folder, out),
         "trial": trial.id,
@@ -113,9 +117,14 @@ def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None
 
 def _test(study: Study, order: Order, trial: Trial, measurer: Measurer) -> dict[str, Measured]:
     """The test measurements of exactly the weights that the file will hold."""
-    if order.form == study.settings.dtype and not order.exact:
+    if order.form == study.settings.dtype and not order.exact and not _narrow(study):
         return trial.test
     return measurer.measure(order.choice, order.coefficients, "test", order.exact, order.form).measured
+
+
+def _narrow(study: Study) -> bool:
+    """Whether trials are merged from directions in half precision."""
+    return study.settings.directions not in (None, "float32")
 
 
 def _companions(measurer: Measurer, draft: Path) -> dict[str, str]:

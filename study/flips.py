@@ -22,8 +22,8 @@ from study.gallery import class_names
 from study.observe import load_outputs, load_targets
 from study.samples import drawn
 from study.settings import MethodChoice
-from study.study import Study, vector
-from surrogate import SurrogateError
+from study.study import Study, find_task, vector
+from surrogate.joint import logits_of
 from surrogate.logits import FittedLogits
 from surrogate.sobol import sobol
 
@@ -88,18 +88,17 @@ def flips(study: Study, choice: MethodChoice, front: Array) -> list[Flips]:
     Raises:
         SurrogateError: too few done trials, or no outputs to model.
     """
-    model = fitted(study, choice, "logits")
-    if not isinstance(model, FittedLogits):
-        raise SurrogateError("Single answers need the logit surrogate.")
+    model = logits_of(fitted(study, choice, "logits"))
+    names = model.observations.names
     low, high = study.bounds(choice)
     box = low + (high - low) * sobol(len(study.coefficients), BOX, study.settings.seed)
     X = np.concatenate([front[:: max(1, -(-len(front) // FRONT))], box])
     targets = load_targets(study)
-    places = [j for j, task in enumerate(study.tasks) if _has_classes(targets.get(task.name))]
+    places = [j for j, name in enumerate(names) if _has_classes(targets.get(name))]
     answers = _each(model, X, places, lambda j, outputs: outputs.argmax(axis=2))
     d = X.shape[1]
     room = NUMBERS // max(1, len(places)) // len(exponents(d, degree(d)))
-    chosen = {j: _choose(study, choice, j, answers[j], targets[study.tasks[j].name], room) for j in places}
+    chosen = {j: _choose(study, choice, names[j], answers[j], targets[names[j]], room) for j in places}
     values = _each(model, X, places, lambda j, outputs: outputs[:, chosen[j].rows[chosen[j].sample], chosen[j].label])
     F = features(scaled(study, choice, X), degree(d))
     return [_fitted(chosen[j], F, values[j], answers[j]) for j in places]
@@ -123,9 +122,9 @@ def _each(
     return {j: np.concatenate(some) for j, some in parts.items()}
 
 
-def _choose(study: Study, choice: MethodChoice, j: int, answers: Whole, targets: Whole, room: int) -> Flips:
+def _choose(study: Study, choice: MethodChoice, name: str, answers: Whole, targets: Whole, room: int) -> Flips:
     """The samples that flip, the most undecided first; as many as there is room for their pairs."""
-    task = study.tasks[j]
+    task = find_task(study, name)
     source, split = drawn(study, task.name)
     said = {label: load_outputs(study, line["trial"])[task.name] for label, line in baselines(study).items()}
     said |= {trial.id: load_outputs(study, trial.id)[task.name] for trial in study.done(choice.name)}

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import surrogate
+from study.axes import axes
 from study.errors import StudyError
-from study.observe import observations, sign, task_metrics
+from study.observe import observations
 from study.settings import MethodChoice
 from study.study import Study, open_study
 from study.trial import Measured, Trial
@@ -89,12 +90,9 @@ def front(
         "hypervolume": {
             "measured": surrogate.hypervolume(values, reference),
             "predicted": surrogate.hypervolume(drawn, reference) if len(drawn) else None,
-            "reference": {
-                task.name: float(sign(m) * r)
-                for task, m, r in zip(study.tasks, task_metrics(study), reference, strict=True)
-            },
+            "reference": {one.name: float(one.sign * worst) for one, worst in zip(axes(study), reference, strict=True)},
             "front_size": int(np.sum(on_front)),
-            "stderr": {t.name: float(np.median([one.metrics[t.name].stderr for one in trials])) for t in study.tasks},
+            "stderr": {one.name: float(np.median([t.metrics[one.name].stderr for t in trials])) for one in axes(study)},
         },
         "baselines": baselines(study),
     }
@@ -104,23 +102,21 @@ def task_facts(study: Study) -> list[dict[str, Any]]:
     """Name, title, metric, unit, direction and range of each task."""
     return [
         {
-            "name": task.name,
-            "title": task.title or task.name,
-            "metric": one.name,
+            "name": one.name,
+            "title": one.title,
+            "metric": one.metric,
             "unit": one.unit,
             "direction": one.direction,
             "range": [bound if np.isfinite(bound) else None for bound in (one.low, one.high)],
         }
-        for task, one in zip(study.tasks, task_metrics(study), strict=True)
+        for one in axes(study)
     ]
 
 
 def maximised_values(study: Study, trials: list[Trial]) -> NDArray[np.float64]:
     """The metrics of trials as (n, m), flipped where less is better."""
-    signs = [sign(one) for one in task_metrics(study)]
-    return np.array(
-        [[s * t.metrics[task.name].value for s, task in zip(signs, study.tasks, strict=True)] for t in trials]
-    )
+    chosen = axes(study)
+    return np.array([[one.sign * t.metrics[one.name].value for one in chosen] for t in trials])
 
 
 def _predicted(
@@ -157,7 +153,7 @@ def facts(study: Study, choice: MethodChoice, model: Fitted) -> dict[str, Any]:
     """Which surrogate spoke, its leave-one-out error per task in the metric's unit, and how far to trust it."""
     loo = model.loo()
     trust = surrogate.judge(model, study.settings.seed)
-    names = [task.name for task in study.tasks]
+    names = [one.name for one in axes(study)]
     return {
         "method": choice.name,
         "name": model.name,
@@ -171,12 +167,12 @@ def facts(study: Study, choice: MethodChoice, model: Fitted) -> dict[str, Any]:
 
 
 def intervals(study: Study, prediction: surrogate.Prediction, row: int) -> dict[str, dict[str, float]]:
-    """Mean, 5 % and 95 % quantile of each task's metric, in its own direction."""
+    """Mean, 5 % and 95 % quantile of each axis, in its own direction."""
     shown = {}
-    for j, (task, one) in enumerate(zip(study.tasks, task_metrics(study), strict=True)):
-        ends = sorted(sign(one) * float(value[row, j]) for value in (prediction.low, prediction.high))
-        shown[task.name] = {
-            "mean": sign(one) * float(prediction.mean[row, j]),
+    for j, one in enumerate(axes(study)):
+        ends = sorted(one.sign * float(value[row, j]) for value in (prediction.low, prediction.high))
+        shown[one.name] = {
+            "mean": one.sign * float(prediction.mean[row, j]),
             "low": ends[0],
             "high": ends[1],
         }

@@ -15,7 +15,7 @@ from study.observe import load_outputs, load_targets
 from study.samples import drawn
 from study.settings import MethodChoice
 from study.study import Study, find_task, vector
-from surrogate.logits import FittedLogits
+from surrogate.joint import logits_of
 
 Classes = NDArray[np.intp]
 
@@ -79,11 +79,9 @@ def _outputs(
     identity = study.identity(choice, coefficients)
     if any(trial.id == identity for trial in study.done(choice.name)):
         return load_outputs(study, identity)[task], True
-    model = fitted(study, choice, "logits")
-    if not isinstance(model, FittedLogits):
-        raise StudyError("Single predictions need the logit surrogate.", "Measure with a metric that keeps outputs.")
+    model = logits_of(fitted(study, choice, "logits"))
     at = model.outputs_at(np.array([vector(study, coefficients)]))
-    return at[[one.name for one in study.tasks].index(task)][0], False
+    return at[model.observations.names.index(task)][0], False
 
 
 def class_names(study: Study, task: str, own: tuple[str, ...]) -> tuple[str, ...]:

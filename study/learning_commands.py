@@ -9,7 +9,7 @@ import typer
 
 from study.errors import StudyError
 from study.study import open_study, parse_at
-from study.terminal import At, Device, Folder, Json, MethodName, app, show
+from study.terminal import At, Code, Device, Folder, Json, MethodName, app, show
 
 
 @app.command()
@@ -61,12 +61,13 @@ def evolve(
     seed: Annotated[int | None, typer.Option(help="Seed of the search; default: the study's.")] = None,
     signed: Annotated[bool, typer.Option("--signed", help="As Evo-Merging: from -1.5 to 1.5.")] = False,
     device: Device = None,
+    code: Code = None,
     as_json: Json = False,
 ) -> None:
     """Search by metrics alone (CMA-ES) for one weighted wish, where no surrogate can be fitted."""
     from study.evolve import evolve as search
 
-    study = open_study(folder)
+    study = open_study(folder, code)
     wish = parse_at(want) if want else None
     chosen = study.settings.seed if seed is None else seed
     value = search(study, study.method(method), trials, chosen, wish, device, signed)

@@ -12,9 +12,9 @@ from study.errors import StudyError
 from study.pack import contents, snapshot
 from study.server import confined
 from study.server import home as home
-from study.settings import FILE
 from study.store import FILE as STORE
 from study.study import Study, open_study
+from study.study_file import FILE
 from study.unpack import unpack
 from study.worker import alive
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,28 +14,32 @@ from numpy.typing import NDArray
 
 import merging
 from evaluation.compiling import compiled
+from evaluation.data.opening import open_source
 from evaluation.data.source import Source
 from evaluation.device import first_batch_size, pick_device
 from evaluation.evaluate import evaluate, load_task, resident_inputs
+from evaluation.models.code import CodeModel
 from evaluation.models.model import Model
-from evaluation.models.opening import open_model
 from evaluation.task import Task
-from merging import Checkpoint, Directions, Method
+from merging import Directions, Method
+from merging.narrow import DTYPES as HALVES
+from merging.narrow import narrowed
 from study.calibration import Calibration
 from study.errors import StudyError
 from study.layers import keep_importance
 from study.learned import DIRECTIONS
+from study.network import open_network, refuse_unread_heads
+from study.pins import references
+from study.properties import distance, measured_properties, megabytes
 from study.samples import FOLDER as SAMPLES
 from study.samples import specs
-from study.server import refuse_hub
 from study.settings import MethodChoice
 from study.study import Study
 from study.trial import Measured
-from study.writing import replace_text
 
-PINS = "fingerprints.json"
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 Say = Callable[[str, int, int], None]
+Outputs = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -46,47 +49,6 @@ class Result:
     measured: dict[str, Measured]
     outputs: dict[str, NDArray[np.float32]]
     seconds: dict[str, float]
-
-
-def references(study: Study) -> tuple[Checkpoint, list[Checkpoint]]:
-    """The base and the experts as checked references.
-
-    Raises:
-        MergingError: a checkpoint is missing, unreadable, holds NaN, or could run code.
-        StudyError: a checkpoint is not the one that earlier trials were measured with.
-    """
-    settings = study.settings
-    base = merging.reference("base", study.path(settings.base.weights))
-    experts = [merging.reference(expert.name, study.path(expert.weights)) for expert in settings.experts]
-    _pin(study, {one.name: one.fingerprint for one in (base, *experts)})
-    return base, experts
-
-
-def _pin(study: Study, found: dict[str, str]) -> None:
-    """Refuse weights that changed under a study; remember them the first time."""
-    path = study.folder / PINS
-    pinned = _pinned(path)
-    changed = [name for name, value in found.items() if pinned.get(name, value) != value]
-    if changed and study.done(partial=True):
-        raise StudyError(
-            f"The weights of '{changed[0]}' are not the ones that this study's trials were measured with.",
-            "Put the old file back, or make a new study for the new weights.",
-        )
-    if pinned != found:
-        replace_text(path, json.dumps(found, indent=1, sort_keys=True))
-
-
-def _pinned(path: Path) -> dict[str, str]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError as error:
-        found = error
-    if not isinstance(found, dict):
-        raise StudyError(
-            f"{path} is damaged: it is not a JSON object.",
-            f"Set it aside: python -m study repair {path.parent}.",
-        )
-    return {str(name): str(value) for name, value in found.items()}
 
 
 class Measurer:
@@ -102,12 +64,15 @@ class Measurer:
         say: Say = lambda phase, done, total: None,
         splits: Sequence[str] = ("validation",),
         sources: Mapping[str, Source] | None = None,
+        narrow: bool = True,
     ) -> None:
         """Load the model, the frozen heads and the samples of these splits of all tasks.
 
-        ``sources``: the tasks' data, where they are not to be opened here.
+        ``sources``: the tasks' data, where they are not to be opened here. ``narrow``: directions in the study's half
+        precision, if it has one; an export reads the full ones.
         """
         self.study = study
+        self._narrow = narrow
         self.device = pick_device(device)
         self._say = say
         self._stack = ExitStack()
@@ -116,23 +81,19 @@ class Measurer:
         base, experts = references(study)
         self.vectors = self._stack.enter_context(merging.task_vectors(base, experts))
         say("loading the model", 0, 1)
-        tokenizer = study.path(settings.base.tokenizer) if settings.base.tokenizer else None
-        bare = bool(self.vectors.own_heads)
-        self.model = open_model(model_name(study), tokenizer, self.device, bare=bare)
-        _refuse_unread_heads(study, self.vectors.own_heads, self.model.headless)
+        self.model = model = open_network(study, self.device, bool(self.vectors.own_heads))
+        refuse_unread_heads(study, self.vectors.own_heads, self.model.headless)
         self.buffer = self.vectors.base().to(self.device)
         entries = [(entry.name, entry.shape, entry.offset) for entry in self.vectors.layout.entries]
         self.model.bind(entries, self.buffer, {name: self.vectors.other(name) for name in self.vectors.others})
         self.tasks: dict[str, Task] = {}
-        for number, spec in enumerate(specs(study)):
-            say("preparing samples", number, len(study.tasks))
-            given = (sources or {}).get(spec.name)
-            self.tasks[spec.name] = load_task(
-                spec, self.model, settings.seed, study.folder / SAMPLES, splits, source=given
-            )
+        self.sources: dict[str, Source] = {}
+        if not isinstance(model, CodeModel):
+            self._load(model, sources or {}, splits)
         # What learns from samples looks inside the network, and keeps the one that is not compiled.
-        self._measuring = self._compiled() if settings.compile else self.model
+        self._measuring = self._compiled(model) if settings.compile and not isinstance(model, CodeModel) else model
         self._directions: dict[str, Directions] = {}
+        self._whole = any(axis.kind == "distance" for axis in settings.axes or ())
 
     def __enter__(self) -> Measurer:
         """Nothing more to do."""
@@ -142,11 +103,19 @@ class Measurer:
         """Close the checkpoint files."""
         self._stack.close()
 
-    def _compiled(self) -> Model:
+    def _load(self, model: Model, given: Mapping[str, Source], splits: Sequence[str]) -> None:
+        """Open every task's data, unless they are given, and prepare the samples of these splits."""
+        for number, spec in enumerate(specs(self.study)):
+            self._say("preparing samples", number, len(self.study.tasks))
+            source = self.sources[spec.name] = given[spec.name] if spec.name in given else open_source(spec.data)
+            seed, folder = self.study.settings.seed, self.study.folder / SAMPLES
+            self.tasks[spec.name] = load_task(spec, model, seed, folder, splits, source=source)
+
+    def _compiled(self, model: Model) -> Model:
         self._say("compiling the model", 0, 1)
         task = next(iter(self.tasks.values()))
         inputs = resident_inputs(next(iter(task.splits.values())), self.device)
-        return compiled(self.model, inputs[: first_batch_size(self.device)].to(self.device), task.head)
+        return compiled(model, inputs[: first_batch_size(self.device)].to(self.device), task.head)
 
     def method(self, choice: MethodChoice) -> Method:
         """The method with its settings."""
@@ -162,7 +131,7 @@ class Measurer:
         if key not in self._directions:
             method = self.method(choice)
             try:
-                self._directions[key] = merging.prepare(
+                prepared = merging.prepare(
                     method,
                     self.vectors,
                     self.study.folder / DIRECTIONS,
@@ -172,7 +141,9 @@ class Measurer:
             finally:
                 if method.needs:  # what no forward pass reads must be the base's again
                     self.buffer.copy_(self.vectors.base())
-            self._weigh(choice, self._directions[key])
+            narrow = self.study.settings.directions if self._narrow else None
+            self._directions[key] = narrowed(prepared, narrow) if narrow in HALVES else prepared
+            self._weigh(choice, prepared)
         return self._directions[key]
 
     def _weigh(self, choice: MethodChoice, directions: Directions) -> None:
@@ -192,6 +163,8 @@ class Measurer:
 
     def _access(self, method: Method, should_stop: Callable[[], bool]) -> Calibration:
         """Model and samples for a method that learns; the model is bound to the base meanwhile."""
+        if isinstance(self.model, CodeModel):
+            raise StudyError(f"Method '{method.name}' learns from samples; a Python model has none.", "Choose another.")
         self.buffer.copy_(self.vectors.base())
         heads = {name: task.head for name, task in self.tasks.items()}
         return Calibration(
@@ -218,17 +191,17 @@ class Measurer:
         merging.combine_into(
             self.buffer, directions, coefficients, exact=exact, only=self._measured, groups=self.study.settings.groups
         )
-        self._round(dtype or self.study.settings.dtype)
-
-    def _measured(self, name: str) -> bool:
-        """Whether a forward pass reads the tensor; frozen heads leave a text tower idle."""
-        return not self.model.idle(name)
-
-    def _round(self, wanted: str) -> None:
         layout = self.vectors.layout
         for entry in layout.entries:
             if self._measured(entry.name):
-                _round(layout.view(self.buffer, entry), DTYPES.get(wanted, self.vectors.dtype(entry.name)))
+                _round(layout.view(self.buffer, entry), self._dtype(dtype, entry.name))
+
+    def _measured(self, name: str) -> bool:
+        """Whether a measurement reads the tensor; frozen heads leave a text tower idle, a distance reads all."""
+        return self._whole or not self.model.idle(name)
+
+    def _dtype(self, wanted: str | None, name: str) -> torch.dtype:
+        return DTYPES.get(wanted or self.study.settings.dtype, self.vectors.dtype(name))
 
     def measure(
         self,
@@ -253,21 +226,44 @@ class Measurer:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         merged = time.perf_counter()
-        measured: dict[str, Measured] = {}
-        outputs: dict[str, NDArray[np.float32]] = {}
-        for name in self.tasks if tasks is None else tasks:
-            task = self.tasks[name]
-            one, outputs[name] = evaluate(self._measuring, task, split, self.device, None, should_stop, first)
-            measured[name] = Measured(one.metric, one.value, one.stderr, one.n, one.seconds)
+        measured, outputs = self._forward(split, should_stop, first, tasks)
         forward = sum(one.seconds for one in measured.values())
+        measured |= measured_properties(
+            self.study.settings.axes or (),
+            measured,
+            lambda: distance(self.buffer, self.directions(choice).base),
+            lambda: megabytes(self.vectors, lambda name: self._dtype(dtype, name)),
+        )
         total = time.perf_counter() - begun
         seconds = {"merge": merged - begun, "forward": forward, "other": total - forward - (merged - begun)}
         return Result(measured, outputs, seconds)
 
-    @property
-    def sources(self) -> dict[str, Source]:
-        """The data of each task."""
-        return {name: task.source for name, task in self.tasks.items()}
+    def _forward(
+        self, split: str, should_stop: Callable[[], bool], first: int | None, tasks: Sequence[str] | None
+    ) -> tuple[dict[str, Measured], Outputs]:
+        """What passes through the model: the tasks' samples, or what somebody's own code does with it."""
+        measured: dict[str, Measured] = {}
+        outputs: Outputs = {}
+        if isinstance(self._measuring, CodeModel):
+            return self._own_numbers(self._measuring, split), outputs
+        for name in self.tasks if tasks is None else tasks:
+            task = self.tasks[name]
+            one, outputs[name] = evaluate(self._measuring, task, split, self.device, None, should_stop, first)
+            measured[name] = Measured(one.metric, one.value, one.stderr, one.n, one.seconds)
+        return measured, outputs
+
+    def _own_numbers(self, model: CodeModel, split: str) -> dict[str, Measured]:
+        wanted = [axis.name for axis in self.study.settings.axes or () if axis.kind == "code"]
+        begun = time.perf_counter()
+        found = model.metrics(split, self.study.settings.seed)
+        seconds = (time.perf_counter() - begun) / len(wanted)
+        lacking = [name for name in wanted if name not in found]
+        if lacking:
+            raise StudyError(
+                f"metrics in '{model.name}' gives no '{lacking[0]}'; it gives {', '.join(found)}.",
+                "Name the study's axes of kind code as its metrics are named.",
+            )
+        return {name: Measured(name, *found[name], 1, seconds) for name in wanted}
 
     def targets(self, split: str) -> dict[str, NDArray[np.int64]]:
         """The true classes of a split by task."""
@@ -278,22 +274,3 @@ def _round(values: torch.Tensor, dtype: torch.dtype) -> None:
     """Give float32 values the precision of another dtype, in place."""
     if dtype not in (torch.float32, torch.float64):
         values.copy_(values.to(dtype))
-
-
-def model_name(study: Study) -> str | Path:
-    """The architecture: a file or folder of the study if there is one of that name, else an open_clip name."""
-    name = study.settings.base.model
-    path = study.path(name)
-    if not path.exists() and ("/" in name or ":" in name):
-        refuse_hub()
-    return path if path.exists() else name
-
-
-def _refuse_unread_heads(study: Study, own: Mapping[str, Sequence[str]], headless: bool) -> None:
-    """A classifier of an expert's own is read only by a bare encoder; any other model would leave it out in silence."""
-    if own and not headless and not all(task.head for task in study.settings.tasks):
-        expert, tensors = next(iter(own.items()))
-        raise StudyError(
-            f"Expert '{expert}' has tensors that the base lacks: {', '.join(tensors[:3])}. The model has its heads.",
-            "Remove them from the file, or choose experts fine-tuned from the same base.",
-        )

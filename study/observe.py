@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.metric import Metric, metric
+from study.axes import Axis, axes
 from study.errors import StudyError
-from study.fidelity import comparable, seen_on
+from study.fidelity import Seen, comparable, seen_on
 from study.settings import MethodChoice
 from study.study import Study, vector
 from study.trial import Trial
 from study.writing import replacing
 from surrogate import Observations, Ties
-from surrogate.link import Link, link_for
 
 OUTPUTS = "outputs"
 SEARCHED = {"accuracy": "soft_accuracy"}  # what the search maximises instead, read from the same outputs
@@ -91,24 +91,27 @@ def _read(path: str, changed: int) -> dict[str, NDArray[Any]]:
         raise StudyError(f"{path} is damaged: {error}.", cure) from error
 
 
-def task_metrics(study: Study) -> list[Metric]:
-    """The metric of each task."""
-    return [metric(task.metric) for task in study.tasks]
-
-
-def sign(one: Metric) -> float:
-    """+1 where more is better, -1 where less is: inside `surrogate` everything is maximised."""
-    return 1.0 if one.direction == "max" else -1.0
-
-
 def maximised(one: Metric) -> Any:
     """A metric as a function (outputs, targets) -> value that is better the larger it is."""
     return one.function if one.direction == "max" else lambda outputs, targets: -one.function(outputs, targets)
 
 
-def _link(one: Metric) -> Link:
-    low, high = (one.low, one.high) if one.direction == "max" else (-one.high, -one.low)
-    return link_for(low, high)
+def _seen(
+    one: Axis,
+    done: list[Trial],
+    kept: list[dict[str, NDArray[Any]]],
+    targets: dict[str, NDArray[Any]],
+    first: int | None,
+) -> Seen:
+    """One axis over the trials. All mixes of a study take the same time: what differs between trials is noise."""
+    if one.formula is not None:
+        return seen_on(one.name, one.formula, done, kept, targets, first)
+    told = [trial.metrics[one.name] for trial in done]
+    values = np.array([measured.value for measured in told])
+    noise = np.array([measured.stderr**2 for measured in told])
+    if one.metric == "milliseconds":
+        noise[:] = max(float(np.var(values)), 1e-12)
+    return Seen(values, noise, None, None)
 
 
 def observations(
@@ -130,29 +133,26 @@ def observations(
             f"The study has no done trials of method '{method.name}'.",
             f"Run some: python -m study run {study.folder} --method {method.name}.",
         )
-    chosen = task_metrics(study)
-    names = [task.name for task in study.tasks]
+    chosen = axes(study)
+    names = [one.name for one in chosen]
     targets = load_targets(study)
-    kept = [load_outputs(study, trial.id) for trial in done]
-    seen = [seen_on(task, one, done, kept, targets, first) for one, task in zip(chosen, names, strict=True)]
+    kept = [load_outputs(study, trial.id) for trial in done] if study.tasks else []
+    seen = [_seen(one, done, kept, targets, first) for one in chosen]
+    read = [one.formula if column.outputs is not None else None for one, column in zip(chosen, seen, strict=True)]
     low, high = study.bounds(method)
     d = len(study.coefficients)
-    whole = [one.outputs is not None for one in seen]
     return Observations(
         X=np.array([vector(study, trial.coefficients) for trial in done], dtype=np.float64),
-        Y=np.stack([sign(m) * one.values for m, one in zip(chosen, seen, strict=True)], axis=1),
-        noise=np.stack([one.noise for one in seen], axis=1),
+        Y=np.stack([one.sign * column.values for one, column in zip(chosen, seen, strict=True)], axis=1),
+        noise=np.stack([column.noise for column in seen], axis=1),
         low=np.full(d, low),
         high=np.full(d, high),
         names=tuple(names),
-        links=tuple(_link(one) for one in chosen),
-        outputs=tuple(one.outputs for one in seen),
-        targets=tuple(one.targets for one in seen),
-        metrics=tuple(maximised(one) if kept else None for one, kept in zip(chosen, whole, strict=True)),
-        search=tuple(
-            maximised(metric(SEARCHED.get(one.name, one.name))) if kept else None
-            for one, kept in zip(chosen, whole, strict=True)
-        ),
+        links=tuple(one.link for one in chosen),
+        outputs=tuple(column.outputs for column in seen),
+        targets=tuple(column.targets for column in seen),
+        metrics=tuple(maximised(one) if one else None for one in read),
+        search=tuple(maximised(metric(SEARCHED.get(one.name, one.name))) if one else None for one in read),
         ties=ties(study, method),
     )
 

@@ -65,6 +65,8 @@ def opened(study: Study, place: Place, choices: list[MethodChoice], say: Say, he
     Raises:
         StudyError, MergingError, EvaluationError: the study cannot be measured at all. Cancelled: somebody said so.
     """
+    if place.executor == "ray" and study.code is not None:
+        raise StudyError("A Python model is measured on this machine only.", "Leave --executor ray out.")
     if place.executor == "ray":  # this process only prepares, on whatever it has
         here = [str(pick_device("cpu" if place.device == "cpu" else None))]
     else:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 import surrogate
+from study.axes import axes, find_axis
 from study.errors import StudyError
 from study.front import fitted, intervals, named, task_facts
-from study.observe import sign, task_metrics
-from study.study import Study, find_task, vector
+from study.study import Study, vector
 
 
 def predict(
@@ -88,9 +88,9 @@ def choose(
         StudyError: a task is unknown. SurrogateError: too few done trials.
     """
     choice = study.method(method)
-    signs = {task.name: sign(one) for task, one in zip(study.tasks, task_metrics(study), strict=True)}
-    for task in want or {}:
-        find_task(study, task)
+    signs = {one.name: one.sign for one in axes(study)}
+    for name_of_axis in want or {}:
+        find_axis(study, name_of_axis)
     model = fitted(study, choice, name)
     cloud = surrogate.choosing_cloud(model, study.settings.seed)
     if knee:

@@ -39,12 +39,12 @@ class _Here:
 _here: list[_Here] = []
 
 
-def _begin(folder: Path, settings: Settings, device: str, stop: Any, threads: int) -> None:
+def _begin(folder: Path, settings: Settings, code: Path | None, device: str, stop: Any, threads: int) -> None:
     """First thing in a worker: never outlive the process that started it, however that one ends."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
-    _here.append(_Here(Study(folder, settings), device, stop, threads))
+    _here.append(_Here(Study(folder, settings, code), device, stop, threads))
 
 
 def _follow(sentinel: int) -> None:
@@ -101,7 +101,7 @@ class Processes:
         self._slots = [_Slot(device, self._pool(device)) for device in devices]
 
     def _pool(self, device: str) -> ProcessPoolExecutor:
-        given = (self._study.folder, self._study.settings, device, self._stop, self._threads)
+        given = (self._study.folder, self._study.settings, self._study.code, device, self._stop, self._threads)
         pool = ProcessPoolExecutor(1, self._context, _begin, given)
         pool.submit(_warm)
         return pool

@@ -21,13 +21,15 @@ from typing import Any
 
 import numpy as np
 
+from study.axes import axes
 from study.errors import Failure, StudyError
-from study.observe import load_outputs, load_targets, refuse_bomb, task_metrics
+from study.observe import load_outputs, load_targets, refuse_bomb
 from study.salvage import Salvaged, salvage
-from study.settings import FILE, MethodChoice
+from study.settings import MethodChoice
 from study.store import FILE as STORE
 from study.store import Store
 from study.study import Study, open_study
+from study.study_file import FILE
 from study.trial import Measured, Trial
 from study.worker import only_worker
 
@@ -152,14 +154,14 @@ class _Repair:
     def _outputs(self, store: Store, study: Study) -> None:
         """Put trials whose outputs are damaged back to *proposed*: measured again, they give the same numbers."""
         hashes = store.outputs()
-        tasks = {task.name for task in study.tasks}
+        tasks, everything = {task.name for task in study.tasks}, {one.name for one in axes(study)}
         for trial in store.trials():
             for split, measured in (("validation", trial.metrics), ("test", trial.test)):
                 path = self.folder / "outputs" / f"{trial.id}.{split}.npz"
                 wanted = trial.state == "done" if split == "validation" else bool(measured)
                 if not wanted:
                     continue
-                problem = _problem(path, hashes.get((trial.id, split)), tasks)
+                problem = _problem(path, hashes.get((trial.id, split)), tasks) if tasks else None
                 again = None if problem else _read_again(study, trial, split)
                 if again and again != {name: replace(one, seconds=0.0) for name, one in measured.items()}:
                     _forget(store.path, trial.id, split)
@@ -167,8 +169,8 @@ class _Repair:
                     told = f"what it says of trial {trial.number} is not what the trial's outputs say"
                     self._tell(store.path, told, "The numbers were read again from the outputs.")
                     continue
-                if not problem and set(measured) != tasks:
-                    problem = f"trial {trial.number} has measurements of {len(measured)} of {len(tasks)} tasks"
+                if not problem and set(measured) != everything:
+                    problem = f"trial {trial.number} has measurements of {len(measured)} of {len(everything)} axes"
                 if problem:
                     if path.exists():
                         self._set_aside(path)
@@ -243,10 +245,15 @@ def _read_again(study: Study, trial: Trial, split: str) -> dict[str, Measured] |
     targets = {name: known[:first] for name, known in targets.items()}
     if any(task.name not in targets or len(outputs[task.name]) != len(targets[task.name]) for task in study.tasks):
         return None
-    measured = {}
-    for task, one in zip(study.tasks, task_metrics(study), strict=True):
-        seen = outputs[task.name], targets[task.name]
-        measured[task.name] = Measured(one.name, float(one(*seen)), float(one.stderr(*seen)), len(seen[1]))
+    kept = trial.metrics if split == "validation" else trial.test
+    measured: dict[str, Measured] = {}
+    for one in axes(study):
+        if one.formula is None:  # it has no outputs to be read from again
+            measured |= {one.name: replace(kept[one.name], seconds=0.0)} if one.name in kept else {}
+            continue
+        seen = outputs[one.name], targets[one.name]
+        value, error = float(one.formula(*seen)), float(one.formula.stderr(*seen))
+        measured[one.name] = Measured(one.metric, value, error, len(seen[1]))
     return measured
 
 

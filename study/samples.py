@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evaluation.data.corruption import Corruption, corrupted
 from evaluation.data.opening import HUB, TORCHVISION, open_source
 from evaluation.data.source import Source
 from evaluation.samples import Drawn, recorded
@@ -14,7 +15,7 @@ FOLDER = "samples"
 
 
 def specs(study: Study) -> list[TaskSpec]:
-    """The tasks, with paths made absolute; the expert of a task's name is its own."""
+    """The tasks, with paths made absolute; the expert of a task's name is its own unless it names another."""
     own = {expert.name: study.path(expert.weights) for expert in study.experts}
     return [
         TaskSpec(
@@ -26,8 +27,9 @@ def specs(study: Study) -> list[TaskSpec]:
             templates=task.templates or (),
             classes=task.classes,
             head=study.path(task.head) if task.head else None,
-            expert=own.get(task.name),
+            expert=own.get(task.expert or task.name),
             unreadable=task.unreadable,
+            corruption=Corruption(task.corruption.kind, task.corruption.severity) if task.corruption else None,
         )
         for task in study.tasks
     ]
@@ -60,5 +62,6 @@ def drawn(study: Study, task: str, split: str = "validation") -> tuple[Source, D
         StudyError: no such task. EvaluationError: its data cannot be read.
     """
     wanted = spec(study, task)
-    source = open_source(wanted.data)
-    return source, recorded(wanted, source, study.settings.seed, study.folder / FOLDER).splits[split]
+    source, seed = open_source(wanted.data), study.settings.seed
+    samples = recorded(wanted, source, seed, study.folder / FOLDER)
+    return corrupted(source, wanted.corruption, seed), samples.splits[split]

@@ -1,19 +1,15 @@
-"""`study.yaml`: what the person chose, validated with line, field, value and what would be right."""
+"""What a person chooses for a study, field by field: what `study.yaml` holds."""
 
 from __future__ import annotations
 
-import difflib
 import math
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from study.errors import StudyError
+from evaluation.data.corruption import Corruption
 
-FILE = "study.yaml"
-LARGEST = 200_000  # bytes; a hand-written study is a few kB, so more is a mistake or an attack
+CODE = "code"  # the base's model is a Python file that a person names on the command line, never in here
 
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$")]
 # Titles are shown and written into tables: no line breaks, and nothing that a spreadsheet would take for a formula.
@@ -57,8 +53,27 @@ class Samples(Strict):
     test: Count = 500
 
 
+class CorruptionChoice(Strict):
+    """How the samples of a task are spoiled: a kind (noise, blur, contrast, …) and a severity from 1 to 5."""
+
+    kind: str
+    severity: int = 3
+
+    @model_validator(mode="after")
+    def _known(self) -> CorruptionChoice:
+        Corruption(self.kind, self.severity)
+        return self
+
+
+def _kind(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
 class TaskChoice(Strict):
-    """One task: where its samples are, which metric is read from a model, how many samples."""
+    """One task: where its samples are, which metric is read from a model, how many samples.
+
+    expert: whose classifier reads it, where that is not the expert of its own name. corruption: it is a corrupted copy.
+    """
 
     name: Name
     data: str = Field(min_length=1)
@@ -68,7 +83,34 @@ class TaskChoice(Strict):
     classes: tuple[str, ...] | None = None
     templates: tuple[str, ...] | None = None
     head: str | None = None
+    expert: Name | None = None
     unreadable: Literal["stop", "skip"] | None = None
+    corruption: Annotated[CorruptionChoice, BeforeValidator(_kind)] | None = None
+
+
+class AxisChoice(Strict):
+    """One more number of every mix that is traded off and that no samples of a task give.
+
+    kind: distance (from the base), megabytes (of the checkpoint), milliseconds (per sample), or code: what the metrics
+    of a Python model are called there. Direction, unit and range are for code; the others have their own.
+    """
+
+    name: Name
+    kind: Literal["distance", "megabytes", "milliseconds", "code"]
+    title: Title | None = None
+    direction: Literal["max", "min"] | None = None
+    unit: Annotated[str, Field(min_length=1, max_length=20)] | None = None
+    range: tuple[float | None, float | None] | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> AxisChoice:
+        given = [name for name in ("direction", "unit", "range") if getattr(self, name) is not None]
+        if self.kind != "code" and given:
+            raise ValueError(f"axis '{self.name}' of kind {self.kind} has its own {given[0]}; leave that out")
+        low, high = self.range or (None, None)
+        if low is not None and high is not None and not low < high:
+            raise ValueError(f"axis '{self.name}' has the range [{low:g}, {high:g}]; the lower number comes first")
+        return self
 
 
 class MethodChoice(Strict):
@@ -123,7 +165,8 @@ class Settings(Strict):
     name: str = Field(min_length=1, max_length=200)
     base: BaseChoice
     experts: tuple[ExpertChoice, ...] = Field(min_length=1)
-    tasks: tuple[TaskChoice, ...] = Field(min_length=1)
+    tasks: tuple[TaskChoice, ...] = ()
+    axes: tuple[AxisChoice, ...] | None = None
     methods: tuple[Annotated[MethodChoice, BeforeValidator(_named)], ...] = Field(min_length=1)
     bounds: tuple[float, float] = (0.0, 1.0)
     groups: Annotated[int | Literal["slope"] | None, BeforeValidator(_groups)] = None
@@ -131,133 +174,27 @@ class Settings(Strict):
     screening: Annotated[Screening | None, BeforeValidator(_counted)] = None
     dtype: Literal["as base", "float32", "float16", "bfloat16"] = "as base"
     compile: Annotated[Literal[True] | None, BeforeValidator(_chosen)] = None
+    directions: Literal["float32", "float16", "bfloat16"] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         _check_bounds(self.bounds)
-        for what, chosen in (("expert", self.experts), ("task", self.tasks)):
+        axes: tuple[ExpertChoice | TaskChoice | AxisChoice, ...] = (*self.tasks, *(self.axes or ()))
+        for what, chosen in (("expert", self.experts), ("task", self.tasks), ("axis", axes)):
             names = [item.name for item in chosen]
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise ValueError(f"two {what}s are called '{twice[0]}'; every {what} needs a name of its own")
+                many = "axes" if what == "axis" else f"{what}s"
+                raise ValueError(f"two {many} are called '{twice[0]}'; every {what} needs a name of its own")
+        known = {expert.name for expert in self.experts}
+        for task in self.tasks:
+            if task.expert is not None and task.expert not in known:
+                raise ValueError(f"task '{task.name}' names the expert '{task.expert}'; there are {sorted(known)}")
+        if not axes:
+            raise ValueError("there is nothing to measure; give at least one task (or, for a Python model, one axis)")
+        own = [axis.name for axis in self.axes or () if axis.kind == "code"]
+        if self.base.model == CODE and (self.tasks or not own):
+            raise ValueError("a Python model (model: code) has no tasks; give axes of kind code, named as its metrics")
+        if own and self.base.model != CODE:
+            raise ValueError(f"axis '{own[0]}' is of kind code; only a Python model (model: code) has such")
         return self
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain data only, every value written out: a few aliases can stand for billions of values."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            alias: Any = self
-            mark = alias.peek_event().start_mark
-            raise yaml.composer.ComposerError(None, None, "an alias (*name); write the value out in full", mark)
-        return super().compose_node(parent, index)
-
-
-def parse(text: str, where: str = FILE) -> Settings:
-    """Read the text of a study file.
-
-    Raises:
-        StudyError: one line with the line number, the field, the value and what would be right.
-    """
-    if len(text.encode()) > LARGEST:
-        raise StudyError(f"{where} is larger than {LARGEST:,} bytes.", "A study file is a few lines of YAML.")
-    try:
-        loader = _Loader(text)
-        tree = loader.get_single_node()
-        value = None if tree is None else loader.construct_document(tree)
-    except (yaml.YAMLError, RecursionError, ValueError, TypeError, LookupError, AttributeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        deep = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        problem = getattr(error, "problem", None) or deep
-        raise StudyError(f"{where}{line}: not valid YAML: {problem}.", "Mend that line.") from error
-    if not isinstance(value, dict):
-        raise StudyError(
-            f"{where} is empty or not a mapping.", "It needs at least name, base, experts, tasks, methods."
-        )
-    try:
-        return Settings.model_validate(value)
-    except ValidationError as error:
-        raise _explain(error, tree, where) from error
-
-
-def _explain(error: ValidationError, tree: yaml.Node | None, where: str) -> StudyError:
-    first = error.errors(include_url=False)[0]
-    path = [part for part in first["loc"] if part not in ("BaseValidator", "function-before[_named(), MethodChoice]")]
-    field = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in path) or "study"
-    place = f"{where}, line {_line(tree, path)}, {field}"
-    more = len(error.errors()) - 1
-    rest = f" ({more} more such line{'s' if more > 1 else ''} after this one.)" if more else ""
-    if first["type"] == "extra_forbidden":
-        return StudyError(f"{place}: unknown field.", _nearest_field(path) + rest)
-    if first["type"] == "missing":
-        return StudyError(f"{place}: missing.", f"Add '{path[-1]}:' there.{rest}")
-    if first["type"] == "value_error" and not path:
-        return StudyError(f"{where}: {first['ctx']['error']}.", rest.strip())
-    shown = repr(first["input"])
-    shown = shown if len(shown) <= 80 else shown[:77] + "..."
-    return StudyError(f"{place}: {first['msg'].removeprefix('Value error, ')}; got {shown}.", rest.strip())
-
-
-def _line(tree: yaml.Node | None, path: list[Any]) -> int:
-    """The line of the deepest part of the path that the file has, counted from 1."""
-    line = 1
-    node = tree
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == str(part)), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line
-
-
-def _nearest_field(path: list[Any]) -> str:
-    owners: dict[str, type[BaseModel]] = {
-        "base": BaseChoice,
-        "experts": ExpertChoice,
-        "tasks": TaskChoice,
-        "samples": Samples,
-        "methods": MethodChoice,
-        "screening": Screening,
-    }
-    parents = [part for part in path[:-1] if isinstance(part, str)]
-    model = owners.get(parents[-1], Settings) if parents else Settings
-    allowed = list(model.model_fields)
-    nearest = difflib.get_close_matches(str(path[-1]), allowed, n=1)
-    hint = f"Did you mean '{nearest[0]}'? " if nearest else ""
-    return f"{hint}Allowed: {', '.join(allowed)}."
-
-
-def read(folder: Path) -> Settings:
-    """Read `study.yaml` in a folder.
-
-    Raises:
-        StudyError: the folder or the file is missing, unreadable or wrong.
-    """
-    path = folder / FILE
-    if not folder.is_dir():
-        raise StudyError(f"There is no study folder '{folder}'.", "Make the built-in one: python -m study demo DIR.")
-    if not path.is_file():
-        raise StudyError(
-            f"'{folder}' has no {FILE}, so it is not a study.",
-            "Make the built-in one: python -m study demo DIR.",
-        )
-    try:
-        return parse(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path} cannot be read: {error}.", "It must be a readable UTF-8 text file.") from error
-
-
-def dump(settings: Settings) -> str:
-    """The YAML text of settings; reading it back gives equal settings."""
-    value = settings.model_dump(mode="json", exclude_none=True)
-    plain = [{key: item for key, item in one.items() if item} for one in value["methods"]]
-    value["methods"] = [one["name"] if set(one) == {"name"} else one for one in plain]
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)

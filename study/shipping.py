@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.data.source import Absent, Source
+from evaluation.data.source import Source, absent
 from study.errors import StudyError
 from study.learned import DIRECTIONS
 from study.samples import FOLDER as SAMPLES
@@ -62,8 +62,8 @@ def pack(study: Study, sources: Mapping[str, Source], mark: Path, hold: Callable
     known = [(name, str(file), file.stat().st_size, file.stat().st_mtime_ns) for name, file in sorted(paths.items())]
     key = hashlib.sha256(json.dumps([study.context, known]).encode()).hexdigest()[:16]
     held = [] if hold is None else [File(name, size, hold(_bytes(Path(file)))) for name, file, size, _ in known]
-    absent: dict[str, Source] = {name: Absent.of(source) for name, source in sources.items()}
-    return Shipment(key, settings, study.settings, tuple(held), absent, mark)
+    named = {name: absent(source) for name, source in sources.items()}
+    return Shipment(key, settings, study.settings, tuple(held), named, mark)
 
 
 def place(shipment: Shipment, node: str, get: Callable[[Any], Any]) -> Study:

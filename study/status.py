@@ -7,6 +7,7 @@ import statistics
 import time
 from collections import Counter
 
+from study.axes import axes
 from study.study import Study
 from study.trial import Progress, Trial
 from study.worker import alive
@@ -30,7 +31,7 @@ def status(study: Study) -> dict[str, object]:
         "name": study.settings.name,
         "experts": [expert.name for expert in study.experts],
         "coefficients": list(study.coefficients),
-        "tasks": [{"name": task.name, "metric": task.metric, "title": task.title or task.name} for task in study.tasks],
+        "tasks": [{"name": one.name, "metric": one.metric, "title": one.title} for one in axes(study)],
         "methods": [method.name for method in study.settings.methods],
         "done": counts["done"],
         "failed": counts["failed"],

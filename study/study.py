@@ -8,7 +8,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,19 +18,24 @@ from numpy.typing import NDArray
 from study.errors import StudyError
 from study.layers import coefficient_names, kept_importance
 from study.server import confined
-from study.settings import FILE, ExpertChoice, MethodChoice, Screening, Settings, TaskChoice, dump, read
+from study.settings import ExpertChoice, MethodChoice, Screening, Settings, TaskChoice
 from study.store import FILE as STORE
 from study.store import Store
+from study.study_file import FILE, dump, read
 from study.trial import Trial
 from study.writing import replace_text
 
 
 @dataclass(frozen=True)
 class Study:
-    """An opened study folder; light: opening it loads no weights and no samples."""
+    """An opened study folder; light: opening it loads no weights and no samples.
+
+    code: the Python file of a study whose model is code, where a person has named one on the command line.
+    """
 
     folder: Path
     settings: Settings
+    code: Path | None = None
 
     @property
     def experts(self) -> tuple[ExpertChoice, ...]:
@@ -58,7 +63,7 @@ class Study:
         # Fields that are not given do not count, so that a field added in a later version changes no old study.
         unshared = {"name", "methods", "bounds", "screening"}
         shared = self.settings.model_dump(mode="json", exclude=unshared, exclude_none=True)
-        for named in (*shared["experts"], *shared["tasks"]):
+        for named in (*shared["experts"], *shared["tasks"], *shared.get("axes", ())):
             named.pop("title", None)
         return _hash(shared)[:12]
 
@@ -191,21 +196,21 @@ class Study:
                 "Give --screening a number from 1 (0: search on all samples), --finalists one from 1 to 1000.",
             )
         chosen = Screening(samples=count, finalists=last) if count else None
-        return Study(self.folder, self.settings.model_copy(update={"screening": chosen}))
+        return replace(self, settings=self.settings.model_copy(update={"screening": chosen}))
 
     def save(self) -> None:
         """Write `study.yaml` (atomically)."""
         replace_text(self.folder / FILE, dump(self.settings))
 
 
-def open_study(folder: str | Path) -> Study:
-    """Open a study folder.
+def open_study(folder: str | Path, code: Path | None = None) -> Study:
+    """Open a study folder; code: the Python file that builds and measures its model, which will be run.
 
     Raises:
         StudyError: no such folder, or its study.yaml is missing or wrong (line, field, value, what is right).
     """
     place = Path(folder).expanduser().resolve()
-    return Study(place, read(place))
+    return Study(place, read(place), code)
 
 
 def create(folder: Path, settings: Settings) -> Study:

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+from study.axes import axes
 from study.errors import StudyError
 from study.study import Study
 from study.trial import Measured, Trial
@@ -31,7 +32,7 @@ def _row(study: Study, trial: Trial) -> dict[str, Any]:
         "fidelity": trial.fidelity,
     }
     row |= {f"c.{name}": trial.coefficients[name] for name in study.coefficients}
-    for task in study.tasks:
+    for task in axes(study):
         one, test = trial.metrics.get(task.name), trial.test.get(task.name)
         row |= {task.name: _value(one), f"{task.name}.stderr": _error(one), f"{task.name}.n": one.n if one else None}
         row |= {f"test.{task.name}": _value(test), f"test.{task.name}.stderr": _error(test)}

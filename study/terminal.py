@@ -29,6 +29,9 @@ MethodName = Annotated[str | None, typer.Option("--method", help="A merging meth
 SurrogateName = Annotated[str | None, typer.Option("--surrogate", help="Default: the best by leave-one-out error.")]
 Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1 …; default: a GPU if there is one.")]
 At = Annotated[str | None, typer.Option("--at", help="Coefficients: digits=0.3,signs=0.7,…")]
+Code = Annotated[
+    Path | None, typer.Option("--code", help="Your Python file, for a study whose model is code. It is run.")
+]
 Points = Annotated[Path | None, typer.Option("--points", help="CSV: a header of expert names, one row per point.")]
 
 

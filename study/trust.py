@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 import surrogate
+from study.axes import axes
 from study.front import fitted, named
-from study.observe import observations, sign, task_metrics
+from study.observe import observations
 from study.settings import MethodChoice
 from study.study import Study, vector
 
@@ -33,8 +34,8 @@ def left_out(study: Study, choice: MethodChoice, name: str | None = None) -> dic
     """
     loo = fitted(study, choice, name).loo()
     found: dict[str, list[dict[str, float]]] = {}
-    for j, (task, one) in enumerate(zip(study.tasks, task_metrics(study), strict=True)):
-        turn = sign(one)
+    for j, one in enumerate(axes(study)):
+        turn = one.sign
         low, high = (turn * end[:, j] for end in (loo.prediction.low, loo.prediction.high))
         columns = {
             "mean": turn * loo.prediction.mean[:, j],
@@ -42,7 +43,7 @@ def left_out(study: Study, choice: MethodChoice, name: str | None = None) -> dic
             "high": np.maximum(low, high),
             "value": turn * loo.truth[:, j],
         }
-        found[task.name] = [{key: float(column[i]) for key, column in columns.items()} for i in range(len(loo.truth))]
+        found[one.name] = [{key: float(column[i]) for key, column in columns.items()} for i in range(len(loo.truth))]
     return found
 
 

@@ -15,8 +15,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from study.errors import StudyError
-from study.settings import FILE
 from study.study import Study, open_study
+from study.study_file import FILE
 
 MOST_FILES = 200_000
 MOST_GROWTH = 200  # times the zip's own size; a store of numbers shrinks to a tenth, a bomb to a thousandth

@@ -197,6 +197,7 @@ def _absolute(text: str) -> str:
 
 def draft_from(settings: Settings) -> Json:
     """A study's settings as a draft again, to be mended."""
+    samples = settings.tasks[0].samples if settings.tasks else Samples()
     draft: Json = {
         "name": settings.name,
         "model": settings.base.model,
@@ -204,8 +205,8 @@ def draft_from(settings: Settings) -> Json:
         "base": settings.base.weights,
         "experts": max(2, len(settings.experts)),
         "tasks": max(1, len(settings.tasks)),
-        "validation": settings.tasks[0].samples.validation,
-        "test": settings.tasks[0].samples.test,
+        "validation": samples.validation,
+        "test": samples.test,
         "methods": [one.name for one in settings.methods],
         "settings": {one.name: dict(one.settings) for one in settings.methods},
         "bounds": {one.name: one.bounds for one in settings.methods if one.bounds},

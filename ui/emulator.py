@@ -24,7 +24,8 @@ def distil(
 ) -> dict[str, Any] | None:
     """Least squares on the predicted front and the cloud around it; None if there are too few points.
 
-    "residual" is the largest error per task; "trusted" says that it stays below half of every task's noise floor.
+    "residual" is the largest error per task; "trusted" says that it stays below every task's noise floor, or 1 % of
+    what it spans where that is more (a number without noise has no floor).
     """
     rows = [*predicted, *cloud]
     d = len(rows[0]["c"]) if rows else 0
@@ -43,7 +44,8 @@ def distil(
         links.append("logit" if curved else "identity")
         bounds.append([low, high] if curved else [0.0, 0.0])
         residual.append(round(float(np.max(np.abs(back - M[:, t]))), 6))
-    trusted = all(r <= task["floor"] for r, task in zip(residual, tasks, strict=True))
+    allowed = [max(task["floor"], 0.01 * float(np.ptp(M[:, t]))) for t, task in enumerate(tasks)]
+    trusted = all(r <= most for r, most in zip(residual, allowed, strict=True))
     return {"weights": weights, "link": links, "bounds": bounds, "residual": residual, "trusted": trusted}
 
 

@@ -24,6 +24,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "trial-reload": trial.reload,
     "trial-memory": trial.memory,
     "trial-batched": trial.batched,
+    "narrow": trial.narrow,
     "merge-memory": merge.memory,
     "merge-mergekit": merge.mergekit,
     "merge-sharded": merge.sharded,

@@ -85,3 +85,28 @@ def batched(results: Results) -> str:
         + f"\nThe best batched way takes {found['best_of_batched_over_one_at_a_time']:.2f} times the time of one after "
         "the other, so trials run one after the other on a CPU.\n\n" + taken(found, "trial_cost")
     )
+
+
+def narrow(results: Results) -> str:
+    """What directions in half precision cost, on the demo."""
+    found = results.of("narrow_directions", "python -m benchmarks.narrow_directions")
+    rows = [
+        [
+            f"`{method}`, {kind}",
+            f"{100 * one['accuracy_mean']:.2f}",
+            f"{100 * one['accuracy_most']:.2f}",
+            f"{one['answers_changed']} of {one['answers']:,}",
+            f"{100 * one['logits_relative']:.2f} %",
+            f"{one['bytes'] / one['bytes_float32']:.2f}",
+        ]
+        for kind, methods in found["kinds"].items()
+        for method, one in methods.items()
+    ]
+    head = ["directions", "accuracy, mean", "accuracy, most", "answers changed", "logits off by", "of the memory"]
+    return (
+        f"The same {found['points']} random merges of {found['experts']} experts on {found['tasks']} tasks, with "
+        "directions in half precision against float32; accuracy in points:\n\n"
+        + table(head, rows)
+        + "\n"
+        + taken(found, "narrow_directions")
+    )

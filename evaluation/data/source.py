@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from PIL.Image import Image
@@ -43,28 +44,17 @@ class Source:
         return self.reader(id)
 
 
-@dataclass(frozen=True)
-class Absent:
-    """Data that are elsewhere: what they are called, and that their prepared samples are enough."""
+def absent(source: Source) -> Source:
+    """Data that are elsewhere: what they are called, and that their prepared samples are enough. It can be pickled."""
+    return replace(source, items=(), reader=partial(_elsewhere, source.path))
 
-    path: Path
-    classes: tuple[str, ...]
-    title: str
-    templates: tuple[str, ...]
-    fingerprint: str
-    items: tuple[Item, ...] = ()
 
-    @classmethod
-    def of(cls, source: Source) -> "Absent":
-        """The names of some data, without the data."""
-        return cls(source.path, source.classes, source.title, source.templates, source.fingerprint)
-
-    def read(self, id: str) -> Sample:
-        """Always an error: whoever asks has other libraries than those that prepared the samples."""
-        raise EvaluationError(
-            f"Sample '{id}' of '{self.path}' is on another machine, and this one would prepare it differently.",
-            "Install the same versions of pillow, torchvision and transformers on both.",
-        )
+def _elsewhere(path: Path, id: str) -> Sample:
+    """Always an error: whoever asks has other libraries than those that prepared the samples."""
+    raise EvaluationError(
+        f"Sample '{id}' of '{path}' is on another machine, and this one would prepare it differently.",
+        "Install the same versions of pillow, torchvision and transformers on both.",
+    )
 
 
 def digest(sample: Sample) -> str:

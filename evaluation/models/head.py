@@ -10,16 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.errors import EvaluationError
+from evaluation.models.architecture import DEEP, FLAT, GELU, NUMBERED
 
 ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "gelu": nn.functional.gelu}
-# What a library puts between features and classes, by the names of its tensors: inner layer, outer layer, activation.
-DEEP = (
-    ("classifier.dense", "classifier.out_proj", "tanh"),  # RoBERTa and its kin
-    ("pre_classifier", "classifier", "relu"),  # DistilBERT
-)
-FLAT = ("classifier", "score", "fc", "head.fc", "head", "heads.head", "classifier.3", "classifier.2", "classifier.1")
-FIRST = frozenset(name.partition(".")[0] for names in (FLAT, *(pair[:2] for pair in DEEP)) for name in names)
-GELU = ("electra",)  # names its layers as RoBERTa does
 WEIGHT_FILES = ("model.safetensors", "open_clip_model.safetensors")
 
 
@@ -102,13 +95,12 @@ def read_head(path: Path, device: torch.device) -> Head:
     return Head(**moved, activation=activation, labels=labels)
 
 
-def is_head(name: str) -> bool:
-    """Whether a tensor of this name is part of a classifier.
-
-    >>> is_head("classifier.weight"), is_head("encoder.classifier.weight")
-    (True, False)
-    """
-    return name.partition(".")[0] in FIRST
+def prompted(features: Tensor, classes: int, scale: Tensor, bias: Tensor | None) -> Head:
+    """A head from the normalised text features (classes · templates, D): their mean per class, normalised, times
+    exp(scale), as CLIP's (arXiv 2103.00020, section 3.1.4); SigLIP adds a number to every logit (arXiv 2303.15343)."""
+    mean = features.view(classes, -1, features.shape[-1]).mean(dim=1)
+    weight = (nn.functional.normalize(mean, dim=-1) * scale.float().exp()).contiguous()
+    return Head(weight, None if bias is None else bias.detach().float().reshape(1).expand(classes).contiguous())
 
 
 def _file(path: Path) -> Path:
@@ -129,7 +121,9 @@ def _parts(path: Path, names: list[str], kind: str) -> tuple[dict[str, str], str
             named = {"inner_weight": f"{inner}.weight", "inner_bias": f"{inner}.bias"}
             outside = {"weight": f"{outer}.weight", "bias": f"{outer}.bias"}
             return {**outside, **named}, "gelu" if kind in GELU else activation
-    for outer in FLAT:
+    numbers = [int(found[1]) for found in map(NUMBERED.fullmatch, names) if found]
+    last = [f"classifier.{max(numbers)}"] if numbers else []
+    for outer in (*FLAT, *last):
         if f"{outer}.weight" in names:
             return {"weight": f"{outer}.weight", "bias": f"{outer}.bias"}, ""
     raise EvaluationError(

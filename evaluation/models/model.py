@@ -13,7 +13,7 @@ from evaluation.models.head import Head
 Entry = tuple[str, tuple[int, ...], int]
 
 
-class Model(Protocol):
+class Bound(Protocol):
     """A network whose weights live in one flat buffer that somebody else writes."""
 
     name: str
@@ -21,13 +21,8 @@ class Model(Protocol):
     module: nn.Module
 
     @property
-    def width(self) -> int:
-        """D, the length of a feature vector."""
-        ...
-
-    @property
-    def preprocessing(self) -> str:
-        """Everything that shapes the inputs, in one line: inputs cached under another line are stale."""
+    def library(self) -> str:
+        """Whose network it is: open_clip, transformers, timm, torchvision, or code."""
         ...
 
     @property
@@ -58,6 +53,20 @@ class Model(Protocol):
 
     def files(self) -> dict[str, bytes]:
         """What must stand beside the weights for the model's own library to load them, by file name."""
+        ...
+
+
+class Model(Bound, Protocol):
+    """A network that reads samples: it has tasks."""
+
+    @property
+    def width(self) -> int:
+        """D, the length of a feature vector."""
+        ...
+
+    @property
+    def preprocessing(self) -> str:
+        """Everything that shapes the inputs, in one line: inputs cached under another line are stale."""
         ...
 
     def preprocess(self, samples: Sequence[Sample]) -> NDArray[Any]:

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from evaluation.data.source import Sample
 from evaluation.errors import EvaluationError, nearest
+from evaluation.models.architecture import PICTURE_SIDE
 from evaluation.models.binding import bind
-from evaluation.models.head import Head
+from evaluation.models.head import Head, prompted
 from evaluation.models.model import Entry
 
 PROMPTS = 256
@@ -73,11 +74,12 @@ class OpenClip:
         bind(self.name, self.module, entries, buffer, others)
 
     headless = False
+    library = "open_clip"
     weights_file = "open_clip_model.safetensors"
 
     def idle(self, name: str) -> bool:
         """Everything outside the image tower; see `Model.idle`."""
-        return not name.startswith("visual.")
+        return not name.startswith(PICTURE_SIDE)
 
     def files(self) -> dict[str, bytes]:
         """open_clip_config.json: with it `open_clip.create_model_from_pretrained("local-dir:…")` opens the folder."""
@@ -91,10 +93,7 @@ class OpenClip:
         return np.stack([self._transform(each).numpy() for each in samples]).astype(np.float32, copy=False)
 
     def head(self, classes: Sequence[str], templates: Sequence[str]) -> Head:
-        """Mean of the normalised text features of a class's prompts, normalised, times exp(logit_scale).
-
-        Radford et al. 2021 (arXiv 2103.00020, section 3.1.4). weight (C, D).
-        """
+        """From the prompts' text features; see `prompted`."""
         prompts = [template.replace("{}", name) for name in classes for template in templates]
         # Not inference mode: methods that need gradients use the head too.
         with torch.no_grad():
@@ -105,9 +104,8 @@ class OpenClip:
                     for part in tokens.split(PROMPTS)
                 ]
             )
-            mean = features.view(len(classes), len(templates), -1).mean(dim=1)
-            scale = self._network.logit_scale.float().exp()
-            return Head((nn.functional.normalize(mean, dim=-1) * scale).contiguous())
+            bias = getattr(self._network, "logit_bias", None)
+            return prompted(features, len(classes), self._network.logit_scale, bias)
 
     def forward(self, inputs: Tensor, head: Head) -> Tensor:
         """Logits (n, C): normalised image features times the head."""
@@ -200,7 +198,14 @@ def _tokenizer(model: str | Path, known: str, path: Path | None) -> Any:
     import open_clip
 
     if path is None:
-        return open_clip.get_tokenizer(known)
+        try:
+            return open_clip.get_tokenizer(known)
+        except (OSError, ValueError, ImportError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise EvaluationError(
+                f"The tokenizer of model '{model}' cannot be had: {reason}",
+                "It is fetched from the hub once, and needs the package transformers; or give a BPE file (tokenizer).",
+            ) from None
     try:
         return open_clip.get_tokenizer(known, bpe_path=str(path.resolve(strict=True)))
     except (OSError, EOFError, UnicodeDecodeError, TypeError) as error:

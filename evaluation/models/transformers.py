@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,17 +16,15 @@ from torch import Tensor, nn
 
 from evaluation.data.source import Sample
 from evaluation.errors import EvaluationError
+from evaluation.models.architecture import FIRST_TOKEN, TEXT_SIDE, is_head
 from evaluation.models.binding import bind
-from evaluation.models.head import Head, is_head
+from evaluation.models.head import Head, prompted
 from evaluation.models.model import Entry
 
 PROMPTS = 256
 TOKENS = 128
-TEXT_SIDE = re.compile(r"(\w+\.)?(text_model|text_projection|logit_scale|logit_bias)\b")
 CARRIED = frozenset({".json", ".txt", ".model", ".jinja"})
 
-# Kinds whose classifiers read the first token itself, though their bare encoders may have a pooler.
-FIRST_TOKEN = frozenset("roberta xlm-roberta camembert distilbert electra deit vit".split())
 # pair: a picture and a text tower that share a space; image, text: one encoder, with or without a classifier.
 Kind = Literal["pair", "image", "text"]
 
@@ -95,6 +92,7 @@ class Transformers:
         """Whether it has neither a classifier nor a text tower to make one."""
         return self._kind != "pair" and not self._whole
 
+    library = "transformers"
     weights_file = "model.safetensors"
 
     def idle(self, name: str) -> bool:
@@ -129,7 +127,7 @@ class Transformers:
         return np.stack([ready["input_ids"], ready["attention_mask"]], axis=1).astype(np.int64)
 
     def head(self, classes: Sequence[str], templates: Sequence[str]) -> Head:
-        """Pair: mean of the prompts' normalised text features, times exp(logit_scale), as open_clip's.
+        """Pair: from the prompts' text features; see `prompted`.
         Classifier: its own labels in the order of `classes`. Raises: EvaluationError for a bare encoder."""
         if self._kind == "pair":
             return self._prompted(classes, templates)
@@ -187,9 +185,8 @@ class Transformers:
                 tokens, mask = words["input_ids"].to(self.device), words["attention_mask"].to(self.device)
                 part = _tensor(self._network.get_text_features(input_ids=tokens, attention_mask=mask))
                 parts.append(nn.functional.normalize(part.float(), dim=-1))
-            mean = torch.cat(parts).view(len(classes), len(templates), -1).mean(dim=1)
-            scale = self._network.logit_scale.float().exp()
-            return Head((nn.functional.normalize(mean, dim=-1) * scale).contiguous())
+            bias = getattr(self._network, "logit_bias", None)
+            return prompted(torch.cat(parts), len(classes), self._network.logit_scale, bias)
 
     def _renamed(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
         """Checkpoint name -> name in the network, for every tensor that the library only renames on loading.

@@ -59,7 +59,7 @@ def estimate(study: Study, parameters: int, looked: Looked, device: torch.device
 
 def time_trial(study: Study, cost: Cost, parameters: int, looked: Looked, device: torch.device) -> None:
     """Fill in the seconds: one small batch per kind of input, and one pass over memory for the merge."""
-    if looked.model is None or len(looked.inputs) < len(study.tasks):
+    if looked.model is None or not study.tasks or len(looked.inputs) < len(study.tasks):
         return
     forward = sum(
         _seconds_per_sample(looked, task.name, min(PROBE, task.samples.validation), device) * task.samples.validation

@@ -10,15 +10,17 @@ from typing import Any
 
 import torch
 
+from evaluation.data.corruption import corrupted
 from evaluation.data.opening import open_source
 from evaluation.errors import EvaluationError
-from evaluation.evaluate import classes_of, make_head
+from evaluation.evaluate import check_metric, classes_of, make_head
+from evaluation.models.code import CodeModel
 from evaluation.models.model import Model
-from evaluation.models.opening import open_model
 from evaluation.samples import Samples, recorded
 from evaluation.task import SPLITS, TaskSpec
 from merging import Checkpoint, task_vectors
-from study.measure import model_name
+from study.errors import StudyError
+from study.network import open_network
 from study.preflight.finding import Finding, Level
 from study.samples import FOLDER, specs
 from study.study import Study
@@ -41,17 +43,29 @@ def open_bound(study: Study, device: torch.device, bare: bool) -> Looked:
     looked = Looked()
     base = study.settings.base
     try:
-        tokenizer = study.path(base.tokenizer) if base.tokenizer else None
-        model = open_model(model_name(study), tokenizer, device, bare=bare)
+        model = open_network(study, device, bare)
         path = study.path(base.weights)
         with task_vectors(Checkpoint("base", path, ""), [Checkpoint("itself", path, "itself")]) as vectors:
             entries = [(entry.name, entry.shape, entry.offset) for entry in vectors.layout.entries]
             model.bind(entries, vectors.base().to(device), {name: vectors.other(name) for name in vectors.others})
-    except EvaluationError as error:
+        if isinstance(model, CodeModel):
+            _try_metrics(study, model, looked)
+            return looked
+    except (EvaluationError, StudyError) as error:
         looked.findings.append(refused("model", f"model '{base.model}'", error))
         return looked
     looked.model = model
     return looked
+
+
+def _try_metrics(study: Study, model: CodeModel, looked: Looked) -> None:
+    """Let the person's own code measure the base once: every axis must get a number."""
+    found = model.metrics("validation", study.settings.seed)
+    for axis in study.settings.axes or ():
+        if axis.kind == "code" and axis.name not in found:
+            text = f"metrics in '{model.name}' gives no '{axis.name}'; it gives {', '.join(found)}."
+            remedy = "Name the study's axes of kind code as its metrics are named."
+            looked.findings.append(Finding("stop", "model", f"axis '{axis.name}'", text, remedy))
 
 
 def look_at_tasks(study: Study, looked: Looked, say: Callable[[str, int, int], None]) -> None:
@@ -67,7 +81,7 @@ def look_at_tasks(study: Study, looked: Looked, say: Callable[[str, int, int], N
     _same_data(wanted, looked)
 
 
-def refused(topic: Any, where: str, error: EvaluationError) -> Finding:
+def refused(topic: Any, where: str, error: EvaluationError | StudyError) -> Finding:
     """A finding that says what the error says."""
     text = str(error).removesuffix(error.cure).strip() if error.cure else str(error)
     return Finding("stop", topic, where, text, error.cure)
@@ -78,12 +92,14 @@ def _one_task(study: Study, spec: TaskSpec, looked: Looked) -> None:
     source = open_source(spec.data)
     classes, _ = classes_of(spec, source)
     samples = recorded(spec, source, study.settings.seed, study.folder / FOLDER)
+    check_metric(spec, classes, samples)
     _notes(where, samples, classes, looked)
     if looked.model is None:
         return
     looked.heads[spec.name] = make_head(spec, classes, source, looked.model)
     first = next(iter(samples.splits.values())).ids[0]
-    looked.inputs[spec.name] = looked.model.preprocess([source.read(first)])
+    shown = corrupted(source, spec.corruption, study.settings.seed).read(first)
+    looked.inputs[spec.name] = looked.model.preprocess([shown])
 
 
 def _notes(where: str, samples: Samples, classes: Sequence[str], looked: Looked) -> None:

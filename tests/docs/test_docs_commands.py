@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from benchmarks.tables.__main__ import main as tables
 from merging.__main__ import app as merging_app
 from study.commands import app as study_app
-from study.settings import parse
+from study.study_file import parse
 from tests.conftest import ROOT
 from tests.docs.blocks import NEEDS, Block, blocks
 

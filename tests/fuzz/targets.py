@@ -29,9 +29,9 @@ from merging.writing import write
 from study.errors import StudyError
 from study.predict import read_points
 from study.repair import repair
-from study.settings import parse
 from study.store import Store
 from study.study import open_study
+from study.study_file import parse
 from study.unpack import unpack
 from surrogate.errors import SurrogateError
 from ui.link import parse_choice

@@ -11,8 +11,8 @@ from study.observe import load_outputs, load_targets, observations
 from study.plan import planned
 from study.repair import repair
 from study.run import run
-from study.settings import parse
 from study.study import Study, open_study
+from study.study_file import parse
 from study.table import table
 from study.trial import Trial
 from tests.study.test_study_resume import content, small_demo

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from study.settings import MethodChoice, dump, parse
+from study.settings import MethodChoice
+from study.study_file import dump, parse
 from ui import copy, drafts, jobs
 
 

@@ -129,7 +129,9 @@ def test_the_worker_of_an_imported_study_reads_nothing_outside(place: Path, meas
 
 
 def test_a_model_hub_is_left_alone(place: Path, measured_demo: Path) -> None:
-    from study.measure import model_name
+    import torch
+
+    from study.network import open_network
 
     settings = open_study(measured_demo).settings
     for name in ("hf-hub:owner/model", "owner/model", "local-dir:x"):
@@ -137,7 +139,7 @@ def test_a_model_hub_is_left_alone(place: Path, measured_demo: Path) -> None:
             measured_demo, settings.model_copy(update={"base": settings.base.model_copy(update={"model": name})})
         )
         with pytest.raises(StudyError, match="neither fetches from a model hub"):
-            model_name(study)
+            open_network(study, torch.device("cpu"), bare=False)
     with pytest.raises(StudyError, match="nor publishes"):
         jobs.start_push(jobs.Export("x", place, "done", 0.0, {}, "ties", {}), "owner/model", True)
 

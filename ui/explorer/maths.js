@@ -201,7 +201,9 @@ export function presets(cloud, tasks, range) {
   const { T, m, lo } = cloud;
   const floors = tasks.map((task) => task.floor);
   const worst = (values) => (i) => Math.min(...tasks.map((task, t) => progress(values[i * T + t], task, range, t)));
-  const mean = (i) => tasks.reduce((sum, task, t) => sum + m[i * T + t] / (task.expert || 1), 0);
+  // A score of which less is better is stored below zero: divided by its specialist's it would count the wrong way.
+  const size = tasks.map((task, t) => (task.sign > 0 && task.expert > 0 ? task.expert : range.span[t] || 1));
+  const mean = (i) => tasks.reduce((sum, _, t) => sum + m[i * T + t] / size[t], 0);
   const found = [
     { id: "balanced", task: null, index: best(cloud, worst(m)) },
     { id: "average", task: null, index: best(cloud, mean) },

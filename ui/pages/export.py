@@ -195,7 +195,7 @@ def finished(study: Study, export: jobs.Export) -> None:
 
 def loading(study: Study, export: jobs.Export) -> str:
     """The lines of Python that load an exported model."""
-    task = study.tasks[0].name
+    task = study.tasks[0].name if study.tasks else "TASK"
     return copy.LOADING.format(folder=export.folder, task=task)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import streamlit as st
@@ -26,6 +27,18 @@ METRICS = {
     "nll": "Negative log-likelihood (less is better)",
     "brier": "Brier score (less is better)",
     "ece": "Calibration error (less is better)",
+    "top5": "Right answer among the first five",
+    "auroc": "Area under the ROC curve",
+    "matthews": "Matthews correlation",
+    "spearman": "Order of grades (Spearman)",
+    "soft_accuracy": "Right answers, close calls counted as close",
+    "soft_accuracy_half": "Right answers, close calls counted as close (sharper)",
+}
+# What is traded off beside the tasks' scores; it is added on the command line.
+PROPERTIES = {
+    "distance": "Distance from the starting model (less is better)",
+    "megabytes": "Size of the file (less is better)",
+    "milliseconds": "Time per example (less is better)",
 }
 
 
@@ -43,11 +56,11 @@ def fixed(study: Study) -> None:
     rows = [
         {
             copy.COLUMNS["task"]: parts.plain(fact["title"]),
-            copy.SCORE: METRICS.get(fact["metric"], fact["metric"]),
-            copy.TASK_SAMPLES: task.samples.validation,
-            copy.TASK_TEST: task.samples.test,
+            copy.SCORE: (METRICS | PROPERTIES).get(fact["metric"], fact["metric"]),
+            copy.TASK_SAMPLES: task.samples.validation if task else None,
+            copy.TASK_TEST: task.samples.test if task else None,
         }
-        for fact, task in zip(facts, study.tasks, strict=True)
+        for fact, task in zip_longest(facts, study.tasks)
     ]
     st.table(rows, border="horizontal", hide_index=True)
     known = {one["name"]: one for one in methods.listed()}

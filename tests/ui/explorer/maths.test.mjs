@@ -99,6 +99,13 @@ test("suggestions: balanced, champions, safest; knee only where the front bends"
   assert.equal(maths.knee(bent, maths.ranges(bent), [0.01, 0.01]), 1);
 });
 
+test("the highest average counts a score of which less is better the right way round", () => {
+  const pair = { ...cloud, n: 2, m: Float64Array.from([0.5, -0.4, 0.5, -0.1]), lo: Float64Array.from([0.4, -0.4, 0.4, -0.1]) };
+  const mixed = [{ sign: 1, expert: 0.9, base: null, floor: 0.01 }, { sign: -1, expert: -0.3, base: 0, floor: 0 }];
+  const found = maths.presets(pair, mixed, maths.ranges(pair)).find((p) => p.id === "average");
+  assert.equal(found.index, 1);
+});
+
 test("normal distribution and the chance of a minimum", () => {
   assert.ok(Math.abs(maths.normal(0) - 0.5) < 1e-7);
   assert.ok(Math.abs(maths.normal(1.6449) - 0.95) < 1e-4);

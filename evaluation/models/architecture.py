@@ -1,0 +1,32 @@
+"""What belongs to one architecture, told by names: what a forward pass reads, where heads stand, what a layer is.
+
+Everything that evaluation knows of single networks of transformers, timm, torchvision and open_clip stands here;
+`merging.architecture` says what is merged.
+"""
+
+import re
+
+# A pair's text tower, projection and scale: read once, for the frozen heads, and by no forward pass afterwards.
+TEXT_SIDE = re.compile(r"(\w+\.)?(text_model|text_projection|logit_scale|logit_bias)\b")  # transformers' names
+PICTURE_SIDE = "visual."  # open_clip's name of all the rest
+# Kinds whose classifiers read the first token itself, though their bare encoders may have a pooler.
+FIRST_TOKEN = frozenset("roberta xlm-roberta camembert distilbert electra deit vit".split())
+# What a library puts between features and classes, by the names of its tensors: inner layer, outer layer, activation.
+DEEP = (
+    ("classifier.dense", "classifier.out_proj", "tanh"),  # RoBERTa and its kin
+    ("pre_classifier", "classifier", "relu"),  # DistilBERT
+)
+GELU = ("electra",)  # names its layers as RoBERTa does
+FLAT = ("classifier", "score", "fc", "head.fc", "head", "heads.head")
+NUMBERED = re.compile(r"classifier\.(\d+)\.weight")  # torchvision's: dropout and activations have numbers too
+HEADS = frozenset(name.partition(".")[0] for names in (FLAT, *(pair[:2] for pair in DEEP)) for name in names)
+BLOCK = re.compile(r"(?:^|\.)(?:resblocks|layers|layer|blocks|block|h)\.\d+$")
+
+
+def is_head(name: str) -> bool:
+    """Whether a tensor of this name is part of a classifier.
+
+    >>> is_head("classifier.weight"), is_head("encoder.classifier.weight")
+    (True, False)
+    """
+    return name.partition(".")[0] in HEADS
