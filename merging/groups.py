@@ -3,7 +3,7 @@
 `groups` = G cuts the numbered blocks of each tower into G neighbouring groups of the same length, each with a number
 of its own, named EXPERT@1 (the blocks nearest to the input) … EXPERT@G. `groups` = "slope" gives an expert two numbers,
 EXPERT@first and EXPERT@last, between which its strength goes in a straight line from the first block to the last: the
-form of LiNeS (Wang et al., arXiv 2410.17146, eq. 4), searched and not set. Equal numbers are the merge without groups,
+form of LiNeS (Wang et al., arXiv 2410.17146), searched and not set. Equal numbers are the merge without groups,
 bit for bit.
 
 What stands outside the blocks belongs to the first of them (embeddings, first convolution) or, by its name, to the

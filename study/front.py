@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 import surrogate
 from study.axes import axes
 from study.errors import StudyError
+<<<<<<< HEAD
 from study.observe import observations
+=======
+from study.observe import observations, sign, task_metrics
+from study.references import ensemble
+>>>>>>> abf8aad (What trained methods bring, over five seeds; the ensemble as a reference line; paper titles and equations that could be checked)
 from study.settings import MethodChoice
 from study.study import Study, open_study
 from study.trial import Measured, Trial
@@ -76,6 +81,7 @@ def front(
     drawn = np.array([point["_maximised"] for point in predicted]).reshape(-1, values.shape[1])
     for point in predicted:
         del point["_maximised"]
+    lines = baselines(study)
     return {
         "name": study.settings.name,
         "experts": [expert.name for expert in study.experts],
@@ -94,7 +100,8 @@ def front(
             "front_size": int(np.sum(on_front)),
             "stderr": {one.name: float(np.median([t.metrics[one.name].stderr for t in trials])) for one in axes(study)},
         },
-        "baselines": baselines(study),
+        "baselines": lines,
+        "references": {"ensemble": ensemble(study, lines)},
     }
 
 

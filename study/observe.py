@@ -127,7 +127,7 @@ def observations(
     """
     done = [t for t in (study.done(partial=True) if trials is None else trials) if _same(t, method)]
     if first is None:
-        done = comparable(done, len(study.experts) + 2)
+        done = comparable(done, len(study.coefficients) + 2)
     if not done:
         raise StudyError(
             f"The study has no done trials of method '{method.name}'.",

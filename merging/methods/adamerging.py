@@ -16,7 +16,7 @@ from merging.training import TRANSDUCTIVE_HELP, Course, Look, Preference, Rate, 
 
 @dataclass(frozen=True)
 class AdaMerging(Method):
-    """AdaMerging (Yang et al., arXiv 2310.02575, eq. 4 and 5).
+    """AdaMerging (Yang et al., arXiv 2310.02575).
 
     min over λ of Σ_k p_k H(f(x; θ_0 + Σ_t λ_t τ_t)), H the entropy of the predicted classes on unlabelled samples,
     by Adam; λ is clamped to [0, 1] as in the authors' code. `by: layer` has one λ per expert and tensor, `by: task`

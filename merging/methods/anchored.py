@@ -51,7 +51,7 @@ class Anchored(Method):
     linearity: ClassVar[Linearity] = "frozen"
     needs_data: ClassVar[tuple[str, ...]] = ("inputs",)
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
-    paper: ClassVar[Paper] = Paper("2605.12843", "Bayesian Model Merging", 2026, "in the manner of")
+    paper: ClassVar[Paper] = Paper("2605.12843", "Bayesian Model Merging", 2026, "in the manner of Li et al.")
     revision: ClassVar[int] = 2
 
     on: Annotated[On, Choice(ON_HELP)] = "tsv_m"

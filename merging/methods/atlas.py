@@ -16,7 +16,7 @@ from merging.training import Course, Look, Preference, Rate, Steps, looking
 
 @dataclass(frozen=True)
 class Atlas(Method):
-    """aTLAS (Zhang et al., arXiv 2407.02880, eq. 3).
+    """aTLAS (Zhang et al., arXiv 2407.02880).
 
     θ_0 + Σ_t Λ_t τ_t with Λ_t one number per parameter tensor, from 0 and free to be negative, minimising the weighted
     cross-entropy on labelled samples by AdamW with weight decay 0.1; the epoch with the best validation metric is kept.

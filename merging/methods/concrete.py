@@ -18,7 +18,7 @@ TEMPERATURE = 0.5
 
 @dataclass(frozen=True)
 class Concrete(Method):
-    """Concrete Subspace Learning on task arithmetic (Tang et al., arXiv 2312.06173, § 3.2 and 3.3; FusionBench).
+    """Concrete Subspace Learning on task arithmetic (Tang et al., arXiv 2312.06173; FusionBench).
 
     θ_0 + λ Σ_t m̃ ⊙ τ_t, m̃ the shared mask m divided by its mean over each tensor. While it learns, m is a sample of
     the Concrete distribution, σ((log u/(1 − u) + x)/0.5) with u uniform from `seed`; Adam on the logits x, from 0, of

@@ -14,7 +14,7 @@ from merging.task_vector import TaskVectors
 
 @dataclass(frozen=True)
 class Fisher(Method):
-    """Fisher merging (Matena & Raffel, arXiv 2111.09832, eq. 4 and § 3.2).
+    """Fisher merging (Matena & Raffel, arXiv 2111.09832).
 
     θ = Σ_t F_t θ_t / Σ_t F_t, element by element; as directions F_t ⊙ τ_t / Σ F. F_t is the diagonal of the Fisher
     information of expert t on its own samples, E_x E_{y~p(y|x)} (∂ log p(y|x))²: the expectation over the classes that

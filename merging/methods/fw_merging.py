@@ -19,7 +19,7 @@ TIE = 1e-9  # vertices that near in cosine share the step: a scalar's are all 1 
 
 @dataclass(frozen=True)
 class FwMerging(Method):
-    """FW-Merging with hard selection (Chen et al., arXiv 2503.12649, Algorithm 1; the authors' code hmarkc/FW-Merging).
+    """FW-Merging with hard selection (Chen et al., arXiv 2503.12649; the authors' code hmarkc/FW-Merging).
 
     Frank-Wolfe over the convex hull of the experts and the first merge, which is task arithmetic at `start`: with
     g = ∇ Σ_k p_k L_k(θ) over all samples, the vertex s with the least Σ_tensors cos(g, s) is approached,

@@ -16,9 +16,9 @@ from merging.task_vector import TaskVectors
 class Lot(Method):
     """LOT Merging (Sun et al., arXiv 2505.23859).
 
-    Per linear layer (a convolution is one, of its patches) T* = (Σ_t τ_t G_t)(Σ_t G_t)†: the least feature drift
-    Σ_t ‖(T − τ_t) X_tᵀ‖². A LayerNorm's scale: T* = Σ_t τ_t E x² / Σ_t E x² per channel, x the normalised input. Biases
-    and all else: the mean of τ_t. Merged = base + λ T*. Directions no sample uses stay at the base.
+    Per linear layer (eq. 9; a convolution is one, of its patches) T* = (Σ_t τ_t G_t)(Σ_t G_t)†: the least feature drift
+    Σ_t ‖(T − τ_t) X_tᵀ‖². A LayerNorm's scale (eq. 12): T* = Σ_t τ_t E x² / Σ_t E x² per channel, x the normalised
+    input. Biases and all else: the mean of τ_t. Merged = base + λ T*. Directions no sample uses stay at the base.
 
     G_t is a mean over rows, so that a task with longer inputs does not weigh more; eigenvalues below 1e-6 of the
     largest count as zero. The paper takes 16 to 64 samples a task, λ = 1.2 for ViT-B/32 and 1.5 for ViT-L/14.
@@ -34,7 +34,8 @@ class Lot(Method):
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
     paper: ClassVar[Paper] = Paper(
         "2505.23859",
-        "Towards Minimizing Feature Drift in Model Merging: Layer-wise Task Vector Fusion",
+        "Towards Minimizing Feature Drift in Model Merging: Layer-wise Task Vector Fusion for Adaptive Knowledge "
+        "Integration",
         2025,
         "Sun et al.",
     )

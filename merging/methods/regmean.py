@@ -18,7 +18,7 @@ Ridge = Annotated[float, Range(1e-9, 10.0, "Pull towards the mean, in mean eigen
 
 @dataclass(frozen=True)
 class RegMean(Method):
-    """RegMean (Jin et al., arXiv 2212.09849, eq. 2, with the Gram matrices of § 3.3 shrunk towards their diagonal).
+    """RegMean (Jin et al., arXiv 2212.09849), its closed form with the Gram matrices shrunk towards their diagonal.
 
     Per linear layer W = (Σ_t W_t G̃_t)(Σ_t G̃_t)⁻¹, G̃_t = a G_t + (1 − a) diag G_t, G_t the mean of x xᵀ over what
     enters the layer when expert t reads its own calibration samples; as directions, τ_t G̃_t (Σ G̃)⁻¹. Everything else

@@ -17,7 +17,7 @@ from merging.task_vector import TaskVectors
 
 @dataclass(frozen=True)
 class RegMeanPlusPlus(Method):
-    """RegMean++ (Nguyen et al., arXiv 2508.03121, § 4).
+    """RegMean++ (Nguyen et al., arXiv 2508.03121).
 
     RegMean's solution per layer, block after block: what enters a block when expert t reads its samples comes through
     the *merged* blocks before it; within the block the expert's own layers run. All else is averaged first. Linear
@@ -34,7 +34,10 @@ class RegMeanPlusPlus(Method):
     needs_data: ClassVar[tuple[str, ...]] = ("inputs",)
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
     paper: ClassVar[Paper] = Paper(
-        "2508.03121", "RegMean++: Enhancing Effectiveness and Generalization of Regression Mean", 2025, "Nguyen et al."
+        "2508.03121",
+        "RegMean++: Enhancing Effectiveness and Generalization of Regression Mean for Model Merging",
+        2025,
+        "Nguyen et al.",
     )
 
     keep: Keep = 0.95
