@@ -11,12 +11,8 @@ from numpy.typing import NDArray
 import surrogate
 from study.axes import axes
 from study.errors import StudyError
-<<<<<<< HEAD
 from study.observe import observations
-=======
-from study.observe import observations, sign, task_metrics
 from study.references import ensemble
->>>>>>> abf8aad (What trained methods bring, over five seeds; the ensemble as a reference line; paper titles and equations that could be checked)
 from study.settings import MethodChoice
 from study.study import Study, open_study
 from study.trial import Measured, Trial

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 import surrogate
+from study.axes import find_axis
 from study.front import fitted, intervals, named, task_facts
 from study.settings import MethodChoice
-from study.study import Study, find_task, open_study
+from study.study import Study, open_study
 from surrogate import ParetoSet
 
 
@@ -44,7 +45,7 @@ def prefer(
         StudyError: a task is unknown. SurrogateError: too few done trials, a negative weight, fewer than two steps.
     """
     for task in (*(wish or {}), *([towards] if towards else [])):
-        find_task(study, task)
+        find_axis(study, task)
     choice = study.method(method)
     found = pareto_set(study, choice, name)
     preference = found.preference(wish or dict.fromkeys(found.names, 1.0))

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.metric import metric
 from study.errors import StudyError
-from study.observe import load_outputs, load_targets, task_metrics
+from study.observe import load_outputs, load_targets
 from study.study import Study
 
 
@@ -27,17 +28,18 @@ def ensemble(study: Study, lines: dict[str, Any]) -> dict[str, dict[str, float]]
     if len(outputs) < len(trials) or len(trials) < 2:
         return None
     found = {}
-    for task, metric in zip(study.tasks, task_metrics(study), strict=True):
+    for task in study.tasks:
+        one_of = metric(task.metric)
         wanted = targets.get(task.name)
         if wanted is None or not np.issubdtype(wanted.dtype, np.integer) or any(task.name not in o for o in outputs):
             return None
         joined = averaged(np.stack([one[task.name] for one in outputs]))
         found[task.name] = {
-            "value": float(metric.function(joined, wanted)),
-            "stderr": float(metric.stderr(joined, wanted)),
+            "value": float(one_of.function(joined, wanted)),
+            "stderr": float(one_of.stderr(joined, wanted)),
             "n": len(wanted),
         }
-    return found
+    return found or None
 
 
 def averaged(outputs: NDArray[Any]) -> NDArray[np.float64]:

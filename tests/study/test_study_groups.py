@@ -21,6 +21,7 @@ from ui.payload import explorer_payload
 
 def test_a_study_gets_layer_groups_and_keeps_what_it_knows(demo_copy: Path, tmp_path: Path) -> None:
     before = open_study(demo_copy)
+    lines = front(before)["references"]
     study, carried = regroup(before, 2)
     assert open_study(demo_copy).settings == study.settings and study.settings.groups == 2
     assert carried == len(before.done()) and len(study.coefficients) == 6
@@ -30,10 +31,10 @@ def test_a_study_gets_layer_groups_and_keeps_what_it_knows(demo_copy: Path, tmp_
         assert numbers[::2] == numbers[1::2] and trial.metrics == old[tuple(numbers[::2])]
     facts = front(study)
     assert facts["coefficients"] == list(study.coefficients) and facts["experts"] == ["digits", "signs", "flags"]
-    assert facts["references"] == front(before)["references"]
+    assert facts["references"] == lines
     for task, one in facts["references"]["ensemble"].items():
-        lines = [facts["baselines"][name]["metrics"][task]["value"] for name in ("base", f"expert:{task}")]
-        assert lines[0] < one["value"] < lines[1] and one["n"] == 400
+        low, high = (facts["baselines"][name]["metrics"][task]["value"] for name in ("base", f"expert:{task}"))
+        assert low < one["value"] < high and one["n"] == 400
     assert set(facts["baselines"]) >= {"base", "average", "expert:digits"}
     payload = explorer_payload(facts, (0.0, 1.0), {"digits": "Digits"}, "task_arithmetic", {})
     assert [one["name"] for one in payload["experts"]] == list(study.coefficients)
