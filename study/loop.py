@@ -154,11 +154,12 @@ class Loop:
         free = self.executor.free()
         count = min(free, len(waiting))
         names = [task.name for task in self.study.tasks]
+        share = 1 if self.study.settings.axes else free // max(count, 1)  # an axis may be read from all tasks together
         for trial in waiting[:count]:
             choice = self.study.method(trial.method).model_copy(update={"settings": trial.settings})
             self.study.store.start(trial.id)
             begun = time.perf_counter()
-            jobs = [Job(choice, trial.coefficients, some, trial.fidelity) for some in parts(names, free // count)]
+            jobs = [Job(choice, trial.coefficients, some, trial.fidelity) for some in parts(names, share)]
             self._out.append(_Out(trial, begun, tuple(self.executor.submit(job) for job in jobs)))
 
     def _collect(self) -> None:

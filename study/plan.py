@@ -105,15 +105,20 @@ def proposals(study: Study, method: MethodChoice, have: list[Trial], seed: int, 
 def propose_finalists(study: Study, method: MethodChoice, seed: int) -> bool:
     """Where the study screens: propose what the plan's trials found best, to be measured on all samples.
 
-    They are the merges that no other one beats on the samples that all have seen, by what the search maximises; at
-    most as many as the study wants, chosen to keep the most hypervolume. False if all were measured or planned so.
+    They are the merges that no other one beats on the samples that all have seen, by what the search maximises, those
+    that keep the most hypervolume first; then those that only these beat, and so on, as many as the study wants. False
+    if all of them were measured or planned so.
     """
     chosen = study.settings.screening
     done = [trial for trial in planned(study, method) if trial.state == "done"]
     if chosen is None or study.fidelity is None or not done:
         return False
     Y = observations(study, method, done, study.fidelity).for_search().Y
-    kept = surrogate.even_subset(Y, chosen.finalists, seed=seed)
+    picked: list[int] = []
+    rest = np.arange(len(done))
+    while len(picked) < chosen.finalists and len(rest):
+        layer = rest[surrogate.even_subset(Y[rest], chosen.finalists - len(picked), seed=seed)]
+        picked += [int(row) for row in layer if done[row].fidelity is not None]
+        rest = np.setdiff1d(rest, layer)
     known = {trial.id for trial in study.store.trials()}
-    ids = {study.propose(method, done[row].coefficients, "finalist") for row in sorted(kept) if done[row].fidelity}
-    return bool(ids - known)
+    return bool({study.propose(method, done[row].coefficients, "finalist") for row in sorted(picked)} - known)

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from benchmarks.tables.__main__ import main as tables
 from merging.__main__ import app as merging_app
+from study import more_commands  # noqa: F401 - registers its commands
 from study.commands import app as study_app
 from study.study_file import parse
 from tests.conftest import ROOT
