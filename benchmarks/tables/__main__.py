@@ -36,6 +36,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "front-unseen": quality.unseen,
     "front-promises": quality.promises,
     "surrogate-speed": quality.speed,
+    "screening": quality.screening,
     "first-front": screens.first_front,
     "slider": screens.slider,
     "slider-busy": screens.busy,

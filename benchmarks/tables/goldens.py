@@ -15,8 +15,9 @@ def sources(results: Results) -> str:
     """One line per source: which methods have values from there."""
     found: dict[str, set[str]] = {}
     for path in sorted(GOLDEN.glob("*.json")):
-        for case in json.loads(path.read_text(encoding="utf-8")).get("cases", []):
-            found.setdefault(_short(str(case["source"])), set()).add(path.stem)
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        for case in kept.get("cases", []):
+            found.setdefault(_short(str(case.get("source") or kept["source"])), set()).add(path.stem)
     methods = set().union(*found.values())
     order = sorted(found, key=lambda source: (-len(found[source]), source))
     rows = [[source, str(len(found[source])), ", ".join(f"`{m}`" for m in sorted(found[source]))] for source in order]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 from benchmarks.quality.budgets import SPENDERS
+from benchmarks.quality.pools import POOLS
 from benchmarks.quality.rivals import RIVALS
 from benchmarks.quality.summary import average, middle, rows_of
-from benchmarks.tables.results import Absent, Results, number, seconds, table
+from benchmarks.tables.results import Absent, Results, number, seconds, table, taken
 
 COMMAND = "python -m benchmarks.front_quality"
 SHOWN = ("logits", "map-published", "quadratic", "quadratic-soft", "gp")
@@ -122,7 +124,7 @@ def promises(results: Results) -> str:
     verdicts = found["verdicts"]
     lines = []
     for name in found["pools"]:
-        mine = [row for row in verdicts if row["pool"] == name and row["kept"] is not None]
+        mine = [row for row in verdicts if row["pool"] == name]
         kept = sum(bool(row["kept"]) for row in mine)
         lines.append([f"{_where(found, name)}, {found['pools'][name]['role']}", str(kept), str(len(mine) - kept)])
     return table(["pool", "kept", "missed"], lines) + "\n" + _source(found)
@@ -155,3 +157,24 @@ def _source(found: dict[str, Any]) -> str:
     dates = sorted({one["date"] for one in found["made"].values()})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     return f"<small>`benchmarks/results/front_quality.json`, every row raw; measured {when}.</small>\n"
+
+
+def screening(results: Results) -> str:
+    """What is known of the accuracy on all samples when the search saw few."""
+    found = results.of("screening", "python -m benchmarks.screening")
+    ways = ["every trial whole", "completed", "whole trials only", "few samples, moved", "few samples"]
+    rows = []
+    for pool in dict.fromkeys(row["pool"] for row in found["rows"]):
+        d = str(POOLS[pool].d)
+        for stage in ("anchors", "finalists"):
+            mine = [row["rmse"] for row in found["rows"] if (row["pool"], row["whole"]) == (pool, stage)]
+            shown = [f"{100 * statistics.median(one[way] for one in mine):.2f}" for way in ways]
+            whole = "the anchors" if stage == "anchors" else f"and {found['finalists'][d]} finalists"
+            rows.append([f"{d} experts, {found['seen'][d]} samples; whole: {whole}", *shown])
+    return (
+        "Error (root mean square, points) of the predicted accuracy on all samples along the true front, medians over "
+        f"{len({row['seed'] for row in found['rows']})} draws of the samples:\n\n"
+        + table(["trials", *ways], rows)
+        + "\n"
+        + taken(found, "screening")
+    )
