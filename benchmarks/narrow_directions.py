@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.peers.machine import machine
 from study.demo import write_demo
-from study.measure import Measurer
+from study.measure import Measurer, Result
 from study.settings import MethodChoice
 from study.study import Study
 
@@ -27,27 +27,28 @@ RESULT = Path(__file__).resolve().parent / "results" / "narrow_directions.json"
 METHODS = ("task_arithmetic", "ties", "tsv_m")
 
 
-def compared(study: Study, kind: str, method: MethodChoice, points: list[dict[str, float]]) -> dict[str, Any]:
+def measured(study: Study, kind: str, method: MethodChoice, points: list[dict[str, float]]) -> tuple[list[Result], int]:
+    """Every point with directions in `kind`, and the bytes that those take."""
+    chosen = Study(study.folder, study.settings.model_copy(update={"directions": kind}))
+    with Measurer(chosen, "cpu") as measurer:
+        return [measurer.measure(method, point) for point in points], measurer.directions(method).matrix.nbytes
+
+
+def compared(full: list[Result], half: list[Result]) -> dict[str, Any]:
     """Differences against float32 over all points and tasks."""
-    narrow = Study(study.folder, study.settings.model_copy(update={"directions": kind}))
     metric, logit, changed, answers = [], [], 0, 0
-    with Measurer(study, "cpu") as full, Measurer(narrow, "cpu") as half:
-        for point in points:
-            one, other = full.measure(method, point), half.measure(method, point)
-            for task, outputs in one.outputs.items():
-                metric.append(abs(one.measured[task].value - other.measured[task].value))
-                logit.append(float(np.abs(outputs - other.outputs[task]).mean() / outputs.std()))
-                changed += int((outputs.argmax(1) != other.outputs[task].argmax(1)).sum())
-                answers += len(outputs)
-        sizes = [one.directions(method).matrix.nbytes for one in (full, half)]
+    for one, other in zip(full, half, strict=True):
+        for task, outputs in one.outputs.items():
+            metric.append(abs(one.measured[task].value - other.measured[task].value))
+            logit.append(float(np.abs(outputs - other.outputs[task]).mean() / outputs.std()))
+            changed += int((outputs.argmax(1) != other.outputs[task].argmax(1)).sum())
+            answers += len(outputs)
     return {
         "accuracy_mean": float(np.mean(metric)),
         "accuracy_most": float(np.max(metric)),
         "logits_relative": float(np.mean(logit)),
         "answers_changed": changed,
         "answers": answers,
-        "bytes": sizes[1],
-        "bytes_float32": sizes[0],
     }
 
 
@@ -57,15 +58,19 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    found: dict[str, Any] = {"points": chosen.points, "seed": chosen.seed, "kinds": {}}
+    found: dict[str, Any] = {"points": chosen.points, "seed": chosen.seed}
     with tempfile.TemporaryDirectory() as folder:
         study = write_demo(Path(folder) / "demo")
         dice = np.random.default_rng(chosen.seed)
         names = [expert.name for expert in study.experts]
         points = [dict(zip(names, map(float, dice.uniform(0, 1, 3)), strict=True)) for _ in range(chosen.points)]
         found |= {"experts": len(names), "tasks": len(study.tasks)}
-        for kind in ("bfloat16", "float16"):
-            found["kinds"][kind] = {name: compared(study, kind, MethodChoice(name=name), points) for name in METHODS}
+        found["kinds"] = {"bfloat16": {}, "float16": {}}
+        for name in METHODS:
+            full, size = measured(study, "float32", MethodChoice(name=name), points)
+            for kind, kept in found["kinds"].items():
+                half, smaller = measured(study, kind, MethodChoice(name=name), points)
+                kept[name] = {**compared(full, half), "bytes": smaller, "bytes_float32": size}
     found["machine"] = machine()
     RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found["kinds"], indent=1))
