@@ -124,7 +124,7 @@ def promises(results: Results) -> str:
     verdicts = found["verdicts"]
     lines = []
     for name in found["pools"]:
-        mine = [row for row in verdicts if row["pool"] == name]
+        mine = [row for row in verdicts if row["pool"] == name and row["kept"] is not None]
         kept = sum(bool(row["kept"]) for row in mine)
         lines.append([f"{_where(found, name)}, {found['pools'][name]['role']}", str(kept), str(len(mine) - kept)])
     return table(["pool", "kept", "missed"], lines) + "\n" + _source(found)
