@@ -6,13 +6,16 @@ import torch
 
 from merging.blocks import blocks, first_number
 from merging.errors import MergingError
-from merging.method import Method, ordered
+from merging.groups import Groups, per_tensor
+from merging.method import Method
 from merging.task_vector import TaskVectors
 from merging.threads import one_thread
 
 
-def frozen_distance(method: Method, vectors: TaskVectors, coefficients: Mapping[str, float]) -> float:
-    """Return ‖frozen − exact‖ / ‖exact − base‖ over the whole model, at these coefficients.
+def frozen_distance(
+    method: Method, vectors: TaskVectors, coefficients: Mapping[str, float], groups: Groups | None = None
+) -> float:
+    """Return ‖frozen − exact‖ / ‖exact − base‖ over the whole model, at these coefficients (`groups` as in a merge).
 
     0 for methods with one form only, and where neither form changes the base. Goes through the task vectors
     tensor by tensor: about as slow as preparing the method.
@@ -20,7 +23,8 @@ def frozen_distance(method: Method, vectors: TaskVectors, coefficients: Mapping[
     Raises:
         MergingError: wrong coefficients, or a frozen method without an exact form.
     """
-    values = ordered(method, vectors.names, coefficients)
+    tensors = [entry.name for entry in vectors.layout.entries]
+    values = per_tensor(method, vectors.names, coefficients, groups, tensors)
     if method.linearity != "frozen":
         return 0.0
     if not method.exact_form:
@@ -29,13 +33,14 @@ def frozen_distance(method: Method, vectors: TaskVectors, coefficients: Mapping[
     with one_thread(), torch.no_grad():
         survey = method.survey(vectors)
         for entry in vectors.layout.entries:
+            own = values.at(entry.name)
             for rows in blocks(entry.shape) if method.by_rows else [...]:
                 base, deltas = vectors.base_tensor(entry.name, rows), vectors.deltas(entry.name, rows)
                 start = first_number(entry.shape, rows)
-                exact = method.combine_rows(entry.name, base, deltas, values, survey, start).sub_(base)
+                exact = method.combine_rows(entry.name, base, deltas, own, survey, start).sub_(base)
                 frozen = torch.zeros_like(base)
                 directions = method.prepare_rows(entry.name, deltas, survey, start)
-                for direction, value in zip(directions, values.tolist(), strict=True):
+                for direction, value in zip(directions, own.tolist(), strict=True):
                     frozen.add_(direction, alpha=value)
                 apart += float((frozen - exact).to(torch.float64).square().sum())
                 moved += float(exact.to(torch.float64).square().sum())

@@ -35,6 +35,15 @@ with task_vectors(reference("base", base), [reference("a", a), reference("b", b)
     frozen_distance(method("ties"), vectors, {"a": 1.0, "b": 0.3})  # ‖frozen − exact‖ / ‖exact − base‖
 ```
 
+In a study `python -m study forms DIR --at …` says it, with the metrics of both forms; `study export` writes the frozen
+form, with `--exact` the other, and says in the model card how far apart they are.
+
+## Chance
+Random methods draw from their `seed`, the expert, the tensor's name and the place in it, and from nothing else: the
+same on any device, in any order, however the files are cut. `python -m study spread DIR --at … --method dare_linear`
+measures the same coefficients with several seeds: how far the weights and every metric move, beside the error of one
+measurement.
+
 """
 
 

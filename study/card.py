@@ -24,8 +24,12 @@ def card(
     baselines: Mapping[str, Any],
     hashes: Mapping[str, str],
     library: str,
+    apart: float | None = None,
 ) -> str:
-    """The Markdown text of README.md, with the front matter that model hubs read; library: whose network it is."""
+    """The Markdown text of README.md, with the front matter that model hubs read; library: whose network it is.
+
+    ``apart`` is how far the frozen and the exact form of the method differ on these experts (`study.forms`).
+    """
     parts = [
         _front_matter(study, test, library),
         f"# {_plain(study.settings.name)}\n",
@@ -37,6 +41,7 @@ def card(
         _learning(recipe),
         "## Coefficients\n",
         "".join(f"- {_plain(name)}: {value:g}\n" for name, value in recipe.coefficients.items()),
+        "" if apart is None else f"\n{_form(recipe, apart)}\n",
         "\n## How to load it\n",
         _loading(library),
         "## Rebuilding and checking\n",
@@ -64,6 +69,18 @@ def _honesty(study: Study) -> str:
     return (
         "\nTest samples were seen neither by the experts' training nor by the search that chose these coefficients; "
         "validation samples were what the search saw, so their numbers flatter. ± is one standard error.\n"
+    )
+
+
+def _form(recipe: Recipe, apart: float) -> str:
+    """Which of the method's two forms this is, and how far the other one is."""
+    own = (
+        "computed again with these coefficients" if recipe.exact else "held as at equal coefficients, as the study did"
+    )
+    other = "frozen" if recipe.exact else "exact"
+    return (
+        f"What `{recipe.method}` elects or masks was {own} (the {'exact' if recipe.exact else 'frozen'} form). "
+        f"The {other} form of this merge differs by {apart:.1%} of the change from the base."
     )
 
 

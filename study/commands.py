@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from study import axis_commands, file_commands, learning_commands, taking_commands
+from study import axis_commands, file_commands, form_commands, learning_commands, taking_commands
 from study.errors import StudyError
 from study.study import Study, open_study, parse_at
 from study.terminal import At, Code, Device, Folder, Json, MethodName, Points, SurrogateName, app, main, progress, show
 
-__all__ = ["axis_commands", "file_commands", "learning_commands", "main", "taking_commands"]
+__all__ = ["axis_commands", "file_commands", "form_commands", "learning_commands", "main", "taking_commands"]
 
 
 @app.command()

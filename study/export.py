@@ -15,8 +15,10 @@ from typing import Any, Literal
 import torch
 
 from merging import Recipe, merge, new_recipe, write
+from merging import method as method_of
 from study.card import card
 from study.errors import StudyError
+from study.forms import check_exact, distance
 from study.front import baselines, shown
 from study.measure import DTYPES, Measurer
 from study.run import complete, measure_now
@@ -49,12 +51,14 @@ def export(study: Study, order: Order, out: Path, device: str | None = None) -> 
     exactly the weights that the file holds.
 
     Raises:
-        StudyError: ``out`` exists and is not an empty folder, or the format is unknown.
+        StudyError: ``out`` exists and is not an empty folder, the format is unknown, or the method has no exact form.
         MergingError: the recipe cannot be merged.
     """
     out = out.expanduser().resolve()
     if order.form not in ("as base", *DTYPES):
         raise StudyError(f"Unknown format '{order.form}'.", f"Allowed: as base, {', '.join(DTYPES)}.")
+    if order.exact:
+        check_exact(method_of(order.choice.name, order.choice.settings))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StudyError(f"'{out}' exists already.", "Choose a new folder: an export never overwrites anything.")
     _enough_room(study, out)
@@ -90,11 +94,12 @@ def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None
         groups = study.settings.groups
         learned = measurer.directions(order.choice).path if method.needs else None
         recipe = new_recipe(base, experts, method, order.coefficients, draft, order.form, order.exact, learned, groups)
+        apart = distance(method, measurer.vectors, order.coefficients, groups)
         hashes = _companions(measurer, draft)
         weights, library = measurer.model.weights_file, measurer.model.library
     hashes[weights] = merge(recipe, draft, draft / weights)[weights]
     (draft / weights).with_suffix(".recipe.yaml").replace(draft / RECIPE)
-    text = card(study, recipe, test, trial.metrics, baselines(study), hashes, library)
+    text = card(study, recipe, test, trial.metrics, baselines(study), hashes, library, apart)
     (draft / CARD).write_text(text, encoding="utf-8")
     facts = {
         "study": os.path.relpath(study.folder, out),
@@ -102,6 +107,7 @@ def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None
         "metrics": shown(test),
         "validation": shown(trial.metrics),
         "sha256": hashes,
+        "forms": None if apart is None else {"written": "exact" if order.exact else "frozen", "distance": apart},
     }
     (draft / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return {
@@ -111,6 +117,7 @@ def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None
         "validation": facts["validation"],
         "recipe": str(out / RECIPE),
         "trial": trial.id,
+        "forms": facts["forms"],
         "bytes": (draft / weights).stat().st_size,
     }
 

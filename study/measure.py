@@ -92,7 +92,7 @@ class Measurer:
             self._load(model, sources or {}, splits)
         # What learns from samples looks inside the network, and keeps the one that is not compiled.
         self._measuring = self._compiled(model) if settings.compile and not isinstance(model, CodeModel) else model
-        self._directions: dict[str, Directions] = {}
+        self.prepared: dict[str, Directions] = {}
         self._whole = any(axis.kind == "distance" for axis in settings.axes or ())
 
     def __enter__(self) -> Measurer:
@@ -128,7 +128,7 @@ class Measurer:
             Cancelled: ``should_stop`` said so while a method was learning.
         """
         key = json.dumps([choice.name, choice.settings], sort_keys=True)
-        if key not in self._directions:
+        if key not in self.prepared:
             method = self.method(choice)
             try:
                 prepared = merging.prepare(
@@ -142,9 +142,9 @@ class Measurer:
                 if method.needs:  # what no forward pass reads must be the base's again
                     self.buffer.copy_(self.vectors.base())
             narrow = self.study.settings.directions if self._narrow else None
-            self._directions[key] = narrowed(prepared, narrow) if narrow in HALVES else prepared
+            self.prepared[key] = narrowed(prepared, narrow) if narrow in HALVES else prepared
             self._weigh(choice, prepared)
-        return self._directions[key]
+        return self.prepared[key]
 
     def _weigh(self, choice: MethodChoice, directions: Directions) -> None:
         """Keep how much each coefficient of a layer group moves what a forward pass reads."""

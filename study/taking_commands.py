@@ -41,6 +41,9 @@ def export(
     coefficients = study.check(choice, _point(at))
     value = write(study, Order(choice, coefficients, form, exact), out, device)  # type: ignore[arg-type]
     lines = [f"  {name}: {m['value']:.3f}±{m['stderr']:.3f}{_on(m['n'])}" for name, m in value["metrics"].items()]
+    if value["forms"]:
+        other = "exact" if value["forms"]["written"] == "frozen" else "frozen"
+        lines.append(f"  its {other} form differs by {value['forms']['distance']:.1%} of the change from the base")
     show(value, as_json, f"Exported to {value['out']}\n" + "\n".join(lines))
 
 

@@ -45,7 +45,7 @@ def main() -> None:
         "source": "tests/golden/formulas_factors.py, the equations in numpy float64, on adapters made by PEFT 0.21.2",
         "command": "python tests/golden/make_factors.py",
         "coefficients": WEIGHTS,
-        "cases": cases,
+        "merges": cases,
     }
     (HERE / "factors.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
 

@@ -81,9 +81,9 @@ def recipe(name: str, coefficients: dict[str, float], exact: bool = False, **set
     return Recipe(base=base, experts=experts, method=name, settings=settings, coefficients=coefficients, exact=exact)
 
 
-@pytest.mark.parametrize("number", range(len(FACTS["cases"])))
+@pytest.mark.parametrize("number", range(len(FACTS["merges"])))
 def test_golden_values(number: int, adapters: Path) -> None:
-    case = FACTS["cases"][number]
+    case = FACTS["merges"][number]
     found = merged(adapters, case["name"], FACTS["coefficients"], case["exact"], **case["settings"])
     for module, values in case["expected"].items():
         wanted = torch.tensor(values, dtype=torch.float32)
