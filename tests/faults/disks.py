@@ -130,6 +130,7 @@ def older_version(rig: Rig, chance: random.Random, times: int) -> Outcome:
 def _downgrade(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("DROP TABLE outputs")
+        db.execute("ALTER TABLE trials DROP COLUMN fidelity")
         db.execute("UPDATE meta SET value = '1'")
 
 
