@@ -1,4 +1,4 @@
-"""Commands about methods that learn from samples: how it went, and polishing a merge."""
+"""Commands about methods that learn from samples, searches by metrics alone, and coefficients per layer group."""
 
 from __future__ import annotations
 
@@ -73,3 +73,21 @@ def evolve(
     value = search(study, study.method(method), trials, chosen, wish, device, signed)
     at = ",".join(f"{name}={c:g}" for name, c in value["coefficients"].items())
     show(value, as_json, f"best of {value['trials']} measured merges: {value['value']:.4f}\n--at {at}")
+
+
+@app.command()
+def groups(
+    folder: Folder,
+    to: Annotated[str | None, typer.Argument(help="2 to 16 groups of layers, slope, or none; empty: only say.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give each expert one strength per group of layers instead of one; equal merges that were measured come along."""
+    from study.regroup import parse_groups, regroup
+
+    study, carried = open_study(folder), 0
+    if to is not None:
+        study, carried = regroup(study, parse_groups(to))
+    names = list(study.coefficients)
+    value = {"groups": study.settings.groups, "coefficients": names, "carried": carried}
+    came = f" {carried} measured merges came along." if to is not None else ""
+    show(value, as_json, f"{len(names)} coefficients: {', '.join(names)}.{came}")

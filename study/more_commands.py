@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from study.errors import StudyError
-from study.study import open_study
 from study.terminal import Folder, Json, app, progress, show
 
 
@@ -27,24 +26,6 @@ def preset(
     study = make(name, folder, source, say=progress)
     value = {"folder": str(study.folder), "tasks": [task.name for task in study.tasks]}
     show(value, as_json, f"{study.settings.name} in {folder}. Next: python -m study doctor {folder}")
-
-
-@app.command()
-def groups(
-    folder: Folder,
-    to: Annotated[str | None, typer.Argument(help="2 to 16 groups of layers, slope, or none; empty: only say.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Give each expert one strength per group of layers instead of one; equal merges that were measured come along."""
-    from study.regroup import parse_groups, regroup
-
-    study, carried = open_study(folder), 0
-    if to is not None:
-        study, carried = regroup(study, parse_groups(to))
-    names = list(study.coefficients)
-    value = {"groups": study.settings.groups, "coefficients": names, "carried": carried}
-    came = f" {carried} measured merges came along." if to is not None else ""
-    show(value, as_json, f"{len(names)} coefficients: {', '.join(names)}.{came}")
 
 
 @app.command()
