@@ -35,6 +35,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "front-losses": quality.losses,
     "front-unseen": quality.unseen,
     "front-promises": quality.promises,
+    "front-kernels": quality.kernels,
     "surrogate-speed": quality.speed,
     "screening": quality.screening,
     "first-front": screens.first_front,

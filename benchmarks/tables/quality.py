@@ -13,6 +13,7 @@ from benchmarks.tables.results import Absent, Results, number, seconds, table, t
 
 COMMAND = "python -m benchmarks.front_quality"
 SHOWN = ("logits", "map-published", "quadratic", "quadratic-soft", "gp")
+KERNELS = "python -m benchmarks.kernel_trials"
 SPEED = "python -m benchmarks.surrogate_speed"
 
 
@@ -128,6 +129,29 @@ def promises(results: Results) -> str:
         kept = sum(bool(row["kept"]) for row in mine)
         lines.append([f"{_where(found, name)}, {found['pools'][name]['role']}", str(kept), str(len(mine) - kept)])
     return table(["pool", "kept", "missed"], lines) + "\n" + _source(found)
+
+
+def kernels(results: Results) -> str:
+    """Other kernels for the logit surrogate and other ways to learn them: RMSE per development pool and budget."""
+    found = results.of("kernel_trials", KERNELS)
+    raw = found["raw"]
+    places = list(dict.fromkeys((row["pool"], row["n"]) for row in raw))
+    lines = []
+    for form, by in dict.fromkeys((row["form"], row["by"]) for row in raw):
+        cells = []
+        for name, n in places:
+            rows = [row for row in raw if (row["form"], row["by"], row["pool"], row["n"]) == (form, by, name, n)]
+            cells.append(f"{number(middle(rows, 'rmse'), 3)} ({number(middle(rows, 'coverage'))})")
+        title = found["kernels"][form]
+        lines.append([title if by == "likelihood" else f"as it is, learned by {by}", *cells])
+    head = ["kernel", *(f"`{name}`, after {n}" for name, n in places)]
+    return (
+        "Error of the predicted accuracy over all points (root mean square, in points of accuracy), and in brackets "
+        "how often the 90 % interval held; medians over seeds:\n\n"
+        + table(head, lines)
+        + "\n"
+        + taken(found["made"], "kernel_trials")
+    )
 
 
 def speed(results: Results) -> str:
