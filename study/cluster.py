@@ -199,7 +199,7 @@ def _connected(address: str | None) -> Any:
         )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise StudyError(
-            f"No Ray cluster answers at '{wanted}': {str(error).splitlines()[0]}.",
+            f"No Ray cluster answers at '{wanted}': {str(error).splitlines()[0].rstrip('. ')}.",
             "Begin one (ray start --head), or name its --address.",
         ) from None
     return ray
