@@ -32,7 +32,7 @@ those of the default.
 
 **Kept aside.** Kernel, design, thinning and the intervals' widening were chosen on the pools marked *development* and
 on small perceptrons of the test suite; pools marked *reporting* were only reported. "Made" says which state of
-`surrogate/` each part was measured with: what an older state measured (product's loop) stands until it is run again.
+`surrogate/` each part was measured with: what an older state measured stands until it is run again.
 
 **Beware.** Accuracies of 200-300 samples move in steps of a third to half a point. Outputs are stored as float16 and
 dithered within its rounding. Every rival here starts from the product's design, half of which are anchors.
