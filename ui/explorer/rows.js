@@ -2,7 +2,7 @@
 import { outcomes } from "./fronts.js";
 import { circle, screen, sizeOf } from "./marks.js";
 import { chance } from "./maths.js";
-import { difference, fill, interval, number, priceTag, suffix } from "./words.js";
+import { difference, digits, fill, interval, number, priceTag, suffix } from "./words.js";
 
 const STEPS = 1000;
 
@@ -157,7 +157,7 @@ export class TaskRow {
     this.value.textContent = number(pick.m[t], task, unit) + suffix(task, unit);
     this.range.textContent =
       pick.kind === "checked"
-        ? fill(text.measuredRange, { half: difference((pick.hi[t] - pick.lo[t]) / 2, task, unit).toFixed(1) })
+        ? fill(text.measuredRange, { half: difference((pick.hi[t] - pick.lo[t]) / 2, task, unit).toFixed(Math.max(1, digits(task))) })
         : interval(pick.lo[t], pick.hi[t], task, unit, text);
     box(this.likely, share(pick.lo[t]), share(pick.hi[t]));
     this.dot.style.left = `${100 * share(pick.m[t])}%`;

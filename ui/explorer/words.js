@@ -107,7 +107,7 @@ export function describeLimits(found, cloud, minimums, tasks, text, unit) {
 export function priceTag(cost, tasks, text, unit) {
   if (cost === null) return text.notPossible;
   if (!cost.length) return text.free;
-  const parts = cost.slice(0, 2).map((c) => `${difference(c.loss, tasks[c.task], unit).toFixed(1)} ${tasks[c.task].title}`);
+  const parts = cost.slice(0, 2).map((c) => `${difference(c.loss, tasks[c.task], unit).toFixed(Math.max(1, digits(tasks[c.task])))} ${tasks[c.task].title}`);
   return fill(text.costs, { list: list(parts, text) });
 }
 

@@ -57,8 +57,8 @@ def fixed(study: Study) -> None:
         {
             copy.COLUMNS["task"]: parts.plain(fact["title"]),
             copy.SCORE: (METRICS | PROPERTIES).get(fact["metric"], fact["metric"]),
-            copy.TASK_SAMPLES: task.samples.validation if task else None,
-            copy.TASK_TEST: task.samples.test if task else None,
+            copy.TASK_SAMPLES: str(task.samples.validation) if task else "–",
+            copy.TASK_TEST: str(task.samples.test) if task else "–",
         }
         for fact, task in zip_longest(facts, study.tasks)
     ]
