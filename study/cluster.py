@@ -102,7 +102,8 @@ class Cluster:
         self._mark = study.folder / f".{uuid.uuid4().hex}.job"
         self._mark.touch()
         self._device = reach.device
-        hold = self._ray.put if reach.ship or not self._shared() else None
+        shared = self._shared()
+        hold = self._ray.put if reach.ship or not shared else None
         self._shipment = self._ray.put(pack(study, sources, self._mark, hold))
         gpus = 0 if reach.device == "cpu" else int(self._ray.cluster_resources().get("GPU", 0))
         nodes = sum(node["Alive"] for node in self._ray.nodes())
@@ -113,10 +114,12 @@ class Cluster:
         """Whether every node sees the study's folder."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        look = self._ray.remote(_seen).options(num_cpus=0)
+        look = self._ray.remote(_seen)
         nodes = [node["NodeID"] for node in self._ray.nodes() if node["Alive"]]
         there = [NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes]
-        return all(self._ray.get([look.options(scheduling_strategy=one).remote(self._mark) for one in there]))
+        return all(
+            self._ray.get([look.options(num_cpus=0, scheduling_strategy=one).remote(self._mark) for one in there])
+        )
 
     def _begin(self, number: int) -> _Slot:
         wanted = self._ray.remote(Remote).options(num_cpus=1, num_gpus=self._gpu, scheduling_strategy="SPREAD")
