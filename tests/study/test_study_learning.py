@@ -30,9 +30,9 @@ def test_a_method_sees_no_sample_of_another_split(fresh_demo: Path, monkeypatch:
         loaded: list[str] = []
         real = evaluate.load_task
 
-        def watched(spec, model, seed, cache, splits):
+        def watched(spec, model, seed, cache, splits, **more):
             loaded.extend(splits)
-            task = real(spec, model, seed, cache, splits)
+            task = real(spec, model, seed, cache, splits, **more)
             assert set(task.splits) == set(splits)
             return task
 
