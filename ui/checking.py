@@ -39,7 +39,7 @@ def await_check(study: Study, asked: str) -> None:
     answer = None
     if trial is None or trial.state == "done":
         answer = copy.CHECK_DONE
-        state.remember("map_revision", None)
+        state.remember("map_revision", study.store.revision())
     elif trial.state == "failed" or (late and not told["running"] and told["phase"] == "failed"):
         answer = copy.CHECK_FAILED.format(error=trial.error or told["error"])
     if answer:

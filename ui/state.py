@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +26,9 @@ from ui.pictures import packed_flips
 Json = dict[str, Any]
 POINTS = 500  # predicted mixes on the map; every move in the browser is a pass over all of them
 OVERLAY = 120  # of every other way of blending
+SHARED = 10.0  # seconds for which all who open the map of a study that is being measured see the same one
+_opened: dict[str, tuple[str, float]] = {}
+_opening = threading.Lock()
 
 
 def current_key() -> str | None:
@@ -83,6 +88,21 @@ def recall(name: str, default: Any = None) -> Any:
 def forget(name: str) -> Any:
     """Take a remembered value out."""
     return st.session_state.pop(name, None)
+
+
+def opening_revision(study: Study, measuring: bool) -> str:
+    """The revision that a map opens with: the newest.
+
+    While results come in, one that was opened moments ago: each new one costs a fit, and many visitors would wait for
+    many fits. The page says how many results are newer, and shows them on request.
+    """
+    now = time.monotonic()
+    with _opening:
+        revision, since = _opened.get(str(study.folder), ("", 0.0))
+        if not (measuring and now - since < SHARED and revision.startswith(study.context)):
+            revision = study.store.revision()
+            _opened[str(study.folder)] = (revision, now)
+    return revision
 
 
 @st.cache_data(max_entries=24, show_spinner=False)

@@ -221,3 +221,12 @@ def test_experts_that_do_not_fit_are_named_at_a_glance(home: Path, untouched: St
     app.text_input(key="draft-expert_path_0").set_value(str(tmp_path / "odd.safetensors"))
     app.text_input(key="draft-expert_path_1").set_value(str(untouched.folder / "models" / "flags.safetensors")).run()
     assert "1 of" in texts(app) and "visual.proj" in texts(app) and "other shapes" in texts(app)
+
+
+def test_who_opens_a_map_that_is_being_measured_shares_it(measured: Study) -> None:
+    from ui import state
+
+    first = state.opening_revision(measured, measuring=True)
+    measured.propose(measured.method("task_arithmetic"), {"digits": 0.11, "signs": 0.12}, "asked")
+    assert state.opening_revision(measured, measuring=True) == first != measured.store.revision()
+    assert state.opening_revision(measured, measuring=False) == measured.store.revision()

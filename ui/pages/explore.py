@@ -80,7 +80,7 @@ def revision_shown(study: Study) -> str:
     """The revision on the screen: it does not move under the hand while results come in."""
     shown = state.recall("map_revision")
     if shown is None or not shown.startswith(study.context):
-        shown = study.store.revision()
+        shown = state.opening_revision(study, worker.alive(study.folder))
         state.remember("map_revision", shown)
     return str(shown)
 
@@ -214,7 +214,7 @@ def watch(key: str, revision: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             parts.small(copy.NEW_RESULTS.format(n=fresh))
             if st.button(copy.UPDATE_MAP, key="update"):
-                state.remember("map_revision", None)
+                state.remember("map_revision", study.store.revision())
                 state.forget("refined")
                 st.rerun()
 
@@ -244,7 +244,7 @@ def trust(study: Study, method: str, payload: dict[str, Any], revision: str) -> 
 
 
 if state.enter("explore"):
-    state.remember("map_revision", None)
+    state.forget("map_revision")
     state.forget("answered")
     state.forget("refined")
 current = parts.need_study()
