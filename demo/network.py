@@ -29,8 +29,16 @@ def write_tokenizer(path: Path = BYTES) -> None:
 def create(weights: Path | None = None) -> open_clip.CLIP:
     """The model in float32: fresh from torch's generator, or with the weights of a file."""
     open_clip.add_model_config(CONFIG)
-    logging.getLogger().addFilter(lambda record: "No pretrained weights" not in record.getMessage())
-    return open_clip.create_model(NAME, pretrained=None if weights is None else str(weights))
+    root = logging.getLogger()
+
+    def unexpected(record: logging.LogRecord) -> bool:
+        return "No pretrained weights" not in record.getMessage()
+
+    root.addFilter(unexpected)
+    try:
+        return open_clip.create_model(NAME, pretrained=None if weights is None else str(weights))
+    finally:
+        root.removeFilter(unexpected)
 
 
 def tokenizer() -> SimpleTokenizer:

@@ -227,6 +227,6 @@ def test_who_opens_a_map_that_is_being_measured_shares_it(measured: Study) -> No
     from ui import state
 
     first = state.opening_revision(measured, measuring=True)
-    measured.propose(measured.method("task_arithmetic"), {"digits": 0.11, "signs": 0.12}, "asked")
+    measured.propose(measured.method("task_arithmetic"), {"digits": 0.11, "signs": 0.12, "flags": 0.1}, "asked")
     assert state.opening_revision(measured, measuring=True) == first != measured.store.revision()
     assert state.opening_revision(measured, measuring=False) == measured.store.revision()
