@@ -1,5 +1,6 @@
 """LoRA adapters of PEFT as changes of a base: ΔW = scaling · B A, exactly, tensor by tensor."""
 
+import os
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
@@ -119,14 +120,14 @@ class Adapter(AbstractContextManager["Adapter"]):
 
 def is_adapter(path: Path) -> bool:
     """Tell a folder with an adapter, and no full checkpoint beside it, from others."""
-    path = Path(path)
-    return (path / CONFIG).is_file() and any((path / name).is_file() for name in WEIGHTS)
+    # os.path says no, too, of names that no disk could hold; Path's own question would raise.
+    return os.path.isfile(Path(path) / CONFIG) and any(os.path.isfile(Path(path) / name) for name in WEIGHTS)
 
 
 def adapter_file(path: Path) -> Path:
     """Return the weight file of an adapter folder. Raises MergingError when there is none."""
     for name in WEIGHTS:
-        if (Path(path) / name).is_file():
+        if os.path.isfile(Path(path) / name):
             return Path(path) / name
     raise MergingError(f"The adapter '{path}' has no {WEIGHTS[0]}.")
 

@@ -49,4 +49,4 @@ def _data(path: Path) -> dict[str, Any]:
 
 def _located(part: Part) -> Part:
     here = Path(part.path)
-    return part.model_copy(update={"path": os.path.abspath(here)}) if here.exists() else part
+    return part.model_copy(update={"path": os.path.abspath(here)}) if os.path.exists(here) else part

@@ -82,7 +82,7 @@ def located(configuration: Configuration, folder: Path) -> dict[str, Path]:
     for name in (*names, _tokenizer_model(configuration)):
         if name is None:
             continue
-        places = [place for place in (Path(name), Path(folder) / name) if place.exists()]
+        places = [place for place in (Path(name), Path(folder) / name) if os.path.exists(place)]
         if not places:
             raise MergingError(
                 f"There is no model at '{name}', neither here nor in '{folder}'.",

@@ -130,6 +130,8 @@ def test_what_is_not_a_merge_is_never_overwritten(project: Path) -> None:
         ("e0: 0.3", "e2: 0.3", ["no expert 'e2'", "e0, e1"]),
         ("coefficients", "coeficients", ["'coeficients'", "'coefficients'"]),
         ("expert1", "expert9", ["no checkpoint at", "expert9"]),
+        ("expert1", "expert" + "9" * 300, ["no checkpoint at", "expert9"]),
+        ("base.safetensors", "base" + "9" * 300, ["no checkpoint at", "base9"]),
         ("name: e1", "name: e0", ["'e0'"]),
         ("method:", "dtype: float8\nmethod:", ["dtype", "float8"]),
         ("method:", "exact: 3\nmethod:", ["exact", "3"]),
