@@ -11,7 +11,7 @@ import typer
 from study.errors import StudyError
 from study.settings import MethodChoice
 from study.study import Study, open_study, parse_at
-from study.terminal import At, Code, Device, Folder, Json, MethodName, app, progress, show
+from study.terminal import At, Code, Device, Exact, Folder, Json, MethodName, app, progress, show
 
 
 @app.command()
@@ -20,9 +20,7 @@ def spread(
     at: At = None,
     method: MethodName = None,
     seeds: Annotated[int, typer.Option(help="How many seeds, from the study's own on.")] = 5,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Compute a frozen method again with these coefficients.")
-    ] = False,
+    exact: Exact = False,
     device: Device = None,
     code: Code = None,
     as_json: Json = False,

@@ -9,7 +9,7 @@ import typer
 
 from study.errors import StudyError
 from study.study import open_study, parse_at
-from study.terminal import At, Code, Device, Folder, Json, MethodName, app, show
+from study.terminal import At, Code, Device, Exact, Folder, Json, MethodName, app, show
 
 
 def _point(at: str | None) -> dict[str, float]:
@@ -25,9 +25,7 @@ def export(
     at: At = None,
     method: MethodName = None,
     form: Annotated[str, typer.Option("--format", help="as base, float32, float16 or bfloat16.")] = "as base",
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Compute a frozen method again with these coefficients.")
-    ] = False,
+    exact: Exact = False,
     device: Device = None,
     code: Code = None,
     as_json: Json = False,

@@ -32,6 +32,7 @@ At = Annotated[str | None, typer.Option("--at", help="Coefficients: digits=0.3,s
 Code = Annotated[
     Path | None, typer.Option("--code", help="Your Python file, for a study whose model is code. It is run.")
 ]
+Exact = Annotated[bool, typer.Option("--exact", help="Compute a frozen method again with these coefficients.")]
 Points = Annotated[Path | None, typer.Option("--points", help="CSV: a header of expert names, one row per point.")]
 
 
