@@ -17,7 +17,7 @@ from merging.directions import Directions
 from merging.errors import MergingError
 from merging.groups import Groups, PerTensor, per_tensor
 from merging.method import Method
-from merging.task_vector import Entry
+from merging.task_vector import Entry, TaskVectors
 from merging.threads import one_thread
 
 
@@ -64,6 +64,13 @@ def again(method: Method, exact: bool) -> bool:
     return method.linearity == "nonlinear" or (exact and method.exact_form)
 
 
+def surveyed(method: Method, vectors: TaskVectors, values: PerTensor, exact: bool) -> object | None:
+    """Return the survey for the form of the merge that is asked for."""
+    if again(method, exact):
+        return method.survey_at(vectors, values.at, lambda: method.survey(vectors))
+    return method.survey(vectors)
+
+
 def _spans(directions: Directions) -> Iterator[tuple[int, Entry, slice]]:
     """Go through (number, tensor, its place with the gap after it)."""
     entries = directions.layout.entries
@@ -104,8 +111,8 @@ def _combine_again(out: Tensor, directions: Directions, values: PerTensor, entri
     method, layout = directions.method, directions.layout
     if len(entries) == len(layout.entries):
         out.zero_()
-    survey = directions.survey
     with one_thread():
+        survey = method.survey_at(directions.source, values.at, lambda: directions.survey)
         for entry in entries:
             for rows in blocks(entry.shape) if method.by_rows else [...]:
                 base = layout.view(directions.base, entry)[rows]

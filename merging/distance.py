@@ -32,12 +32,13 @@ def frozen_distance(
     apart = moved = 0.0
     with one_thread(), torch.no_grad():
         survey = method.survey(vectors)
+        survey_at = method.survey_at(vectors, values.at, lambda: survey)
         for entry in vectors.layout.entries:
             own = values.at(entry.name)
             for rows in blocks(entry.shape) if method.by_rows else [...]:
                 base, deltas = vectors.base_tensor(entry.name, rows), vectors.deltas(entry.name, rows)
                 start = first_number(entry.shape, rows)
-                exact = method.combine_rows(entry.name, base, deltas, own, survey, start).sub_(base)
+                exact = method.combine_rows(entry.name, base, deltas, own, survey_at, start).sub_(base)
                 frozen = torch.zeros_like(base)
                 directions = method.prepare_rows(entry.name, deltas, survey, start)
                 for direction, value in zip(directions, own.tolist(), strict=True):

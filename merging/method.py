@@ -11,7 +11,7 @@ Letters: T experts, c (T,) coefficients, P numbers in the flat vector.
 import importlib
 import math
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal
 
@@ -120,6 +120,15 @@ class Method:
     def survey(self, vectors: TaskVectors) -> object | None:
         """Look once at the whole model, where a method needs numbers of all tensors together."""
         return None
+
+    def survey_at(
+        self, vectors: TaskVectors, at: Callable[[str], Array], survey: Callable[[], object | None]
+    ) -> object | None:
+        """Return the survey for `combine_tensor`, where a tensor's coefficients (T,) are `at(name)`.
+
+        `survey()` is the one at equal coefficients, which most methods use for both forms.
+        """
+        return survey()
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Turn the task vectors of one tensor, (T, *shape) float32, into directions of the same shape.

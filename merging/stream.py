@@ -17,7 +17,7 @@ from torch import Tensor
 from merging.accumulate import accumulate
 from merging.blocks import Rows, blocks, first_number
 from merging.checkpoint import Checkpoint
-from merging.combine import again
+from merging.combine import again, surveyed
 from merging.directions import mapped, needs_samples
 from merging.errors import MergingError
 from merging.finite import all_finite
@@ -88,7 +88,7 @@ def merge_blocks(
         largest = max(entry.numel for entry in vectors.layout.entries)
         threads = min(torch.get_num_threads(), MOST) if by_rows or largest <= SMALL else 1
         with pool(threads) as executor:
-            survey = None if method.needs else executor.submit(method.survey, vectors).result()
+            survey = None if method.needs else executor.submit(surveyed, method, vectors, values, exact).result()
             stream = _Stream(method, vectors, values, exact, survey, known)
             work = [
                 (slot, rows)

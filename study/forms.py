@@ -25,11 +25,13 @@ def check_exact(method: merging.Method) -> None:
     """Refuse the exact form of a frozen method that has none; of the others, what there is is exact.
 
     Raises:
-        StudyError: says which methods have one.
+        StudyError: says how to have the merge that is wanted.
     """
     if method.linearity == "frozen" and not method.exact_form:
-        able = [name for name, kind in merging.methods().items() if two_formed(kind())]
-        raise StudyError(f"Method '{method.name}' has no exact form: it is frozen.", f"These have: {', '.join(able)}.")
+        raise StudyError(
+            f"Method '{method.name}' has no exact form: its coefficients are its anchor's.",
+            "Polish the merge at the coefficients that you want ('at'), and take 1 for every expert.",
+        )
 
 
 def distance(

@@ -38,6 +38,9 @@ class Anchored(Method):
     LOT without its norms, α → ∞ the anchor. `tune` searches the α of all kinds together by Bayesian optimisation of
     the mean metric on validation samples, from 0.001 to 100, as the paper's outer level does.
 
+    There is no exact form: the method's own coefficients are the anchor's. Learned again with those in `at`, and with 1
+    for every expert, it is exact.
+
     After its abstract: how the paper weighs the Gram matrices, which modules share an α and where it looks could not be
     established from what is public, so its numbers are not to be expected of this.
 

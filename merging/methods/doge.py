@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from merging.descent import adam
 from merging.linalg import kth_magnitudes, leading
 from merging.matrices import SPLIT_HELP, row_blocks
-from merging.method import Linearity, Method, Paper
+from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
 from merging.trim import Thresholds, kept
@@ -25,7 +26,8 @@ class Doge(Method):
     Per matrix λ_t = η / ‖τ_t‖; from Δ = 0, `steps` steps of Adam (1e-4) on
     Σ_t Σ_rows ⟨τ_t, Σ_j λ_j (τ_j + Δ) − τ_t⟩², whose gradient loses its part in the ⌊r / subspace⌋ leading left
     directions of [U_1 … U_T] (each the ⌊r/T⌋ leading ones of τ_t); merged = base + Σ c_t λ_t m_t ⊙ (τ_t + Δ),
-    m_t the `density` largest |τ_t| of all matrices. Δ is frozen at c = 1. As there, tensors that are no matrices
+    m_t the `density` largest |τ_t| of all matrices. Δ is frozen at c = 1; the exact form descends again with
+    c_t λ_t for λ_t. As there, tensors that are no matrices
     stay at the base; there also matrices outside the encoder do. Gradients in float64.
     """
 
@@ -33,6 +35,7 @@ class Doge(Method):
     title: ClassVar[str] = "DOGE"
     summary: ClassVar[str] = "Moves all experts a little so that they disturb each other less, then adds them."
     linearity: ClassVar[Linearity] = "frozen"
+    exact_form: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
     paper: ClassVar[Paper] = Paper(
         "2501.01230",
@@ -62,6 +65,16 @@ class Doge(Method):
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Find Δ and return λ_t m_t ⊙ (τ_t + Δ)."""
+        return self._changes(name, deltas, np.ones(len(deltas)), survey)
+
+    def combine_tensor(
+        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
+    ) -> Tensor:
+        """Find Δ for c_t λ_t and add."""
+        return base + self._changes(name, deltas, coefficients, survey).sum(0)
+
+    def _changes(self, name: str, deltas: Tensor, coefficients: Array, survey: object | None) -> Tensor:
+        """Return c_t λ_t m_t ⊙ (τ_t + Δ) of one tensor."""
         if not isinstance(survey, tuple):
             raise TypeError("DOGE needs its thresholds")
         found = torch.zeros_like(deltas)
@@ -69,13 +82,14 @@ class Doge(Method):
             part = deltas[:, block]
             if bool(part.any()):
                 stays = kept(part, survey[0]) != 0
-                found[:, block] = self._moved(part.to(torch.float64)).to(deltas.dtype) * stays
+                found[:, block] = self._moved(part.to(torch.float64), coefficients).to(deltas.dtype) * stays
         return found
 
-    def _moved(self, deltas: Tensor) -> Tensor:
-        """Return λ_t (τ_t + Δ) of one matrix, (T, m, n)."""
+    def _moved(self, deltas: Tensor, coefficients: Array) -> Tensor:
+        """Return c_t λ_t (τ_t + Δ) of one matrix, (T, m, n)."""
         sizes = deltas.flatten(1).norm(dim=1)
-        factors = torch.where(sizes > 0.0, self.strength / sizes, 0.0).view(-1, 1, 1)
+        given = torch.from_numpy(coefficients).to(sizes)
+        factors = torch.where(sizes > 0.0, given * self.strength / sizes, 0.0).view(-1, 1, 1)
         scale, total = float(factors.sum()), (factors * deltas).sum(0)
         avoided = self._avoided(deltas)
         rows = deltas.transpose(0, 1).contiguous()  # (m, T, n)

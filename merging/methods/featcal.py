@@ -27,6 +27,8 @@ class FeatCal(Method):
     outside the blocks stays as in the merge.
 
     As directions: each expert's share of the calibrated weights, so that coefficients 1 are FeatCal and 0 the base.
+    There is no exact form: the method's own coefficients are the anchor's. Learned again with those in `at`, and with 1
+    for every expert, it is exact.
     Deviation: the authors count tokens other than the first as 1/100 in the last block; here all count the same.
 
     Cost: half a pass of every expert and one of the student per block. Memory: one block's inputs of one task, and the

@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from merging.method import Linearity, Method, Paper
+from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Choice
+from merging.trim import by_expert
 from merging.variant import Variant
 
 SMALLEST = {"paper": 1e-30, "mergekit": 1e-6}  # of a product of two lengths
@@ -19,7 +20,9 @@ class ModelStock(Method):
     """Model Stock (Jang et al., arXiv 2403.19522, for T experts).
 
     Per tensor cos θ = mean over pairs of cos(τ_i, τ_j), ratio t = T cos θ / (1 + (T − 1) cos θ), held in
-    [0, 1]; merged = base + Σ c_t t τ_t, published at c = 1/T. The ratio is frozen at equal coefficients.
+    [0, 1]; merged = base + Σ c_t t τ_t, published at c = 1/T. The ratio is frozen at equal coefficients; the
+    exact form takes T c_t τ_t for τ_t. Lengths play no part in the angles, so that the two differ only where a
+    coefficient is negative, or 0 (such an expert has cosines of 0).
     Made for several runs of one task: for experts of different tasks it stays near the base.
     `variant: mergekit` does not hold t in [0, 1], so it moves away from experts that disagree. `by_filter`
     (mergekit's filter_wise) has a ratio for each row of the last dimension.
@@ -29,6 +32,7 @@ class ModelStock(Method):
     title: ClassVar[str] = "Model Stock"
     summary: ClassVar[str] = "Averages the experts and moves towards the base where they disagree."
     linearity: ClassVar[Linearity] = "frozen"
+    exact_form: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "2403.19522", "Model Stock: All we need is just a few fine-tuned models", 2024, "Jang et al."
     )
@@ -50,6 +54,13 @@ class ModelStock(Method):
         if self.by_filter and deltas.dim() > 1:
             rows = deltas.reshape(len(deltas), -1, deltas.shape[-1])
         return (rows * self._ratios(rows)).view(deltas.shape)
+
+    def combine_tensor(
+        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
+    ) -> Tensor:
+        """Find the ratios of T c_t τ_t and average."""
+        scaled = deltas * by_expert((coefficients * len(deltas)).tolist(), deltas)
+        return base + self.prepare_tensor(name, scaled, survey).mean(0)
 
     def _ratios(self, rows: Tensor) -> Tensor:
         """Return t of each row of (T, rows, n), as (rows, 1)."""

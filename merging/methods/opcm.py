@@ -1,16 +1,19 @@
 """OPCM: add the experts one after the other, each cleaned of what the earlier ones use."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from merging.linalg import RELATIVE, thin_svd
 from merging.matrices import row_blocks
-from merging.method import Linearity, Method, Paper
+from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
+from merging.trim import by_expert
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,15 @@ class Opcm(Method):
     Uᵀ τ_t V and without its block of the leading directions (up to the share `alpha` of Σσ). Tensors that are
     no matrices are not projected. merged = base + Σ c_t Π_t(τ_t) / λ, with λ = ‖A_T‖ / mean ‖τ_t‖ over the
     whole model, so that the merged change is as long as an expert's on average. λ and the projections are
-    frozen at equal coefficients; another order gives another merge.
+    frozen at equal coefficients; the exact form takes c_t τ_t for τ_t in all of them. Another order gives another
+    merge.
     """
 
     name: ClassVar[str] = "opcm"
     title: ClassVar[str] = "OPCM"
     summary: ClassVar[str] = "Adds the experts in turn, each without the directions that earlier ones use."
     linearity: ClassVar[Linearity] = "frozen"
+    exact_form: ClassVar[bool] = True
     symmetric: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
     paper: ClassVar[Paper] = Paper(
@@ -43,11 +48,19 @@ class Opcm(Method):
     ] = True
 
     def survey(self, vectors: TaskVectors) -> tuple[float]:
-        """Return λ."""
+        """Return λ at equal coefficients."""
+        ones = np.ones(len(vectors.names))
+        return self.survey_at(vectors, lambda name: ones, lambda: None)
+
+    def survey_at(
+        self, vectors: TaskVectors, at: Callable[[str], Array], survey: Callable[[], object | None]
+    ) -> tuple[float]:
+        """Return λ of c_t τ_t."""
         merged, lengths = 0.0, torch.zeros(len(vectors.names), dtype=torch.float64)
         for name, deltas in vectors.each():
-            lengths += deltas.reshape(len(deltas), -1).to(torch.float64).square().sum(1)
-            merged += float(self._cleaned(name, deltas).sum(0).to(torch.float64).square().sum())
+            scaled = deltas * by_expert(at(name).tolist(), deltas)
+            lengths += scaled.reshape(len(scaled), -1).to(torch.float64).square().sum(1)
+            merged += float(self._cleaned(name, scaled).sum(0).to(torch.float64).square().sum())
         mean = float(lengths.sqrt().mean())
         return (merged**0.5 / mean if mean > 0 and merged > 0 else 1.0,)
 
@@ -56,6 +69,13 @@ class Opcm(Method):
         if not isinstance(survey, tuple):
             raise TypeError("OPCM needs its scale")
         return self._cleaned(name, deltas).div_(survey[0])
+
+    def combine_tensor(
+        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
+    ) -> Tensor:
+        """Project c_t τ_t, add and divide by their λ."""
+        scaled = deltas * by_expert(coefficients.tolist(), deltas)
+        return base + self.prepare_tensor(name, scaled, survey).sum(0)
 
     def _cleaned(self, name: str, deltas: Tensor) -> Tensor:
         found: Tensor = deltas.clone()

@@ -30,6 +30,8 @@ class React(Method):
     that is pulled to R_t, the best rotation (orthogonal Procrustes: U Vᵀ of E z* zᵀ). For a preference p,
     W = (Σ_t p_t Ŵ_t C_t)(Σ_t p_t C_t)⁻¹ with C_t = E z zᵀ + β I. W is multiplied into the model's last projection, so
     the export is an ordinary checkpoint. As directions: each expert's share of W, so that coefficients 1 are ReACT.
+    There is no exact form: the method's own coefficients are the anchor's. Learned again with those in `at`, and with 1
+    for every expert, it is exact.
 
     Deviations: β is in mean eigenvalues and 0.1, since the paper's unit is not public. A model whose last step is no
     projection (a norm, an activation) cannot carry W: use FeatCal.

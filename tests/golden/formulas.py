@@ -63,6 +63,21 @@ def breadcrumbs(data: Data, weights: Weights) -> State:
     return per_tensor(data, weights, rule)
 
 
+def model_stock(data: Data, weights: Weights) -> State:
+    """arXiv 2403.19522 on T c τ: only the sign of c turns an angle."""
+
+    def rule(name: str, parts: list[np.ndarray]) -> list[np.ndarray]:
+        turned = [np.sign(c) * part.reshape(-1) for c, part in zip(weights.values(), parts, strict=True)]
+        units = [part / np.linalg.norm(part) for part in turned]
+        cosines = [one @ other for number, one in enumerate(units) for other in units[:number]]
+        cosine, count = np.mean(cosines), len(parts)
+        below = 1 + (count - 1) * cosine
+        ratio = np.clip(count * cosine / below, 0, 1) if below > 0 else 0.0
+        return [ratio * part for part in parts]
+
+    return per_tensor(data, weights, rule)
+
+
 def karcher(data: Data, weights: Weights) -> State:
     """Fréchet mean on the sphere of the task vectors, iterated on the vectors themselves."""
     shares = np.array(list(weights.values())) / sum(weights.values())
@@ -227,6 +242,7 @@ def cases() -> Iterator[tuple[str, dict[str, object], Weights, Callable[[Data, W
     yield "dare_linear", {"drop": 0.4, "seed": 3}, some, dare_linear
     yield "della_linear", {"density": 0.6, "epsilon": 0.2, "seed": 5}, some, della_linear
     yield "consensus", {"threshold": 0.5}, some, consensus
+    yield "model_stock", {"exact": True}, {"a": 0.3, "b": -0.5, "c": 0.8}, model_stock
     yield "lines", {"beta": 0.5}, some, lines
     yield "localize_and_stitch", {"density": 0.25}, some, localize_and_stitch
     yield "delta_weighted", {"power": 2.0}, some, delta_weighted

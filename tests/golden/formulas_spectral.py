@@ -79,8 +79,9 @@ def aswudi(data: Data, weights: Weights) -> State:
 
 
 def opcm(data: Data, weights: Weights) -> State:
-    """arXiv 2501.09522 step by step, rescaled after each expert; weights are all 1 (published)."""
-    parts = taus(data, weights)
+    """arXiv 2501.09522 step by step on c τ, rescaled after each expert; all c are 1 as published."""
+    cs = list(weights.values())
+    parts = {name: [c * p for c, p in zip(cs, ps, strict=True)] for name, ps in taus(data, weights).items()}
     norms = [math.sqrt(sum(float((ps[t] ** 2).sum()) for ps in parts.values())) for t in range(len(weights))]
     merged = {name: ps[0].copy() for name, ps in parts.items()}
     previous = 1.0
@@ -240,12 +241,41 @@ def opt_merge(data: Data, weights: Weights, full: bool) -> State:
     return changed_blocks(data, weights, rule)
 
 
+def doge(data: Data, weights: Weights) -> State:
+    """arXiv 2501.01230 with c_t η / ‖τ_t‖ for λ_t, 400 steps, the 30 % largest of all matrices."""
+    cs = list(weights.values())
+    found = {name: base.copy() for name, base in data["base"].items()}
+    matrices = {name: parts for name, parts in taus(data, weights).items() if blocks(name, parts[0])}
+    flat = [np.abs(np.concatenate([ps[t].reshape(-1) for ps in matrices.values()])) for t in range(len(cs))]
+    limits = [np.sort(each)[len(each) - int(0.3 * len(each)) - 1] for each in flat]
+    for name, parts in matrices.items():
+        for block in blocks(name, parts[0]):
+            own = [part[block] for part in parts]
+            rates = [c * 0.07 / np.linalg.norm(part) for c, part in zip(cs, own, strict=True)]
+            r = min(own[0].shape)
+            heads = [np.linalg.svd(part, full_matrices=False)[0][:, : r // len(own)] for part in own]
+            shared = np.linalg.svd(np.hstack(heads), full_matrices=False)[0][:, : r // 2]
+            outside = np.eye(len(shared)) - shared @ shared.T
+
+            def gradient(change: np.ndarray, own=own, rates=rates, outside=outside) -> np.ndarray:  # noqa: ANN001
+                merged = sum(rate * (part + change) for rate, part in zip(rates, own, strict=True))
+                slopes = [2 * ((merged - part) * part).sum(1, keepdims=True) * sum(rates) * part for part in own]
+                return np.asarray(outside @ sum(slopes))
+
+            change = adam(np.zeros_like(own[0]), gradient, 400, 1e-4)
+            for rate, part, limit in zip(rates, own, limits, strict=True):
+                found[name][block] += rate * (part + change) * (np.abs(part) >= limit)
+    return found
+
+
 def cases() -> Iterator[tuple[str, dict[str, object], Weights, Callable[[Data, Weights], State]]]:
     """Go through (method, settings, coefficients, formula)."""
     some, ones = {"a": 0.3, "b": 0.5, "c": 0.8}, {"a": 1.0, "b": 1.0, "c": 1.0}
     yield "swudi", {"time": 20.0}, some, swudi
     yield "aswudi", {}, some, aswudi
     yield "opcm", {}, ones, opcm
+    yield "opcm", {"exact": True}, {"a": 0.3, "b": -0.5, "c": 0.8}, opcm
+    yield "doge", {"subspace": 2, "exact": True}, some, doge
     yield "star", {}, some, star
     yield "lines", {"on": "tsv_m", "beta": 0.5}, some, lines_on_tsv_m
     yield "iso_cts", {"common": 0.25}, some, iso_cts

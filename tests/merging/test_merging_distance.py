@@ -12,7 +12,8 @@ def test_it_is_the_relative_distance_of_the_two_merges(name: str, families) -> N
     group = families(3)
     made = method(name, {"keep": 0.5} if name == "dc_merge" else {})
     with task_vectors(group.base, group.experts) as vectors:
-        assert frozen_distance(made, vectors, dict.fromkeys(group.names, 0.7)) < 1e-5
+        equal = 1.0 if name == "doge" else 0.7  # its descent depends on the lengths, and is frozen at 1
+        assert frozen_distance(made, vectors, dict.fromkeys(group.names, equal)) < 1e-5
         unequal = dict(zip(group.names, (1.0, 0.1, -0.4), strict=True))
         directions = prepare(made, vectors)
         frozen, exact = torch.empty(directions.layout.size), torch.empty(directions.layout.size)
@@ -31,4 +32,4 @@ def test_methods_with_one_form_are_not_apart(families) -> None:
             assert frozen_distance(method(name), vectors, some) == 0.0
         assert frozen_distance(method("ties"), vectors, dict.fromkeys(group.names, 0.0)) == 0.0
         with pytest.raises(MergingError, match="has no exact form"):
-            frozen_distance(method("opcm"), vectors, some)
+            frozen_distance(method("anchored"), vectors, some)

@@ -93,11 +93,8 @@ def test_methods_of_one_form_say_nothing_of_two(study: Study, tmp_path: Path) ->
 
 
 def test_an_exact_form_that_is_not_there_is_refused_not_left_out(study: Study, tmp_path: Path) -> None:
-    frozen = [
-        name
-        for name, kind in merging.methods().items()
-        if kind.linearity == "frozen" and not kind.exact_form and not kind.needs_data
-    ]
+    frozen = [name for name, kind in merging.methods().items() if kind.linearity == "frozen" and not kind.exact_form]
+    assert all("at" in merging.method(name).settings for name in frozen), "their coefficients are their anchor's"
     for name in frozen:
         with pytest.raises(StudyError, match="no exact form"):
             export(study, Order(MethodChoice(name=name), AT, exact=True), tmp_path / "no", "cpu")
