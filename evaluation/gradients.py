@@ -71,14 +71,16 @@ class Gradients:
         Each sample by itself: the square of a batch's summed gradient, as public code has it, is another quantity.
         """
         total, flat = self.flat.clone(), self.flat
-        for one in torch.split(inputs, 1):
+        # A device is awaited once, here, and not for every sample.
+        shares = self._model.forward(inputs, head).softmax(-1).tolist()
+        for one, share in zip(torch.split(inputs, 1), shares, strict=True):
             with self._on():
                 logs = self._model.forward(one, head).log_softmax(-1)[0]
-                likely = [c for c, p in enumerate(logs.detach().exp().tolist()) if p > NEGLIGIBLE]
+                likely = [c for c, p in enumerate(share) if p > NEGLIGIBLE]
                 for c in likely:
                     flat.zero_()
                     logs[c].backward(retain_graph=c != likely[-1])  # type: ignore[no-untyped-call]
-                    total.addcmul_(flat, flat, value=scale * float(logs[c].detach().exp()))
+                    total.addcmul_(flat, flat, value=scale * share[c])
         flat.copy_(total)
 
     def _seen(self, inputs: Tensor, head: Head) -> list[Tensor]:

@@ -11,7 +11,8 @@ from merging.access import Access
 from merging.errors import MergingError
 from merging.groups import PerTensor, groups_in, per_tensor
 from merging.method import method
-from merging.task_vector import TaskVectors
+from merging.task_vector import Entry, TaskVectors
+from merging.threads import allowed, in_order, pool
 from merging.trim import by_expert
 
 On = Literal[
@@ -52,10 +53,15 @@ class Anchor:
         return made.prepare_tensor(name, deltas, self.found) * by_expert(scale, deltas)
 
     def write(self, rows: Tensor) -> None:
-        """Write every A_t into rows (T, P)."""
-        layout = self.vectors.layout
-        for entry in layout.entries:
+        """Write every A_t into rows (T, P); tensors in parallel, each on one thread, so bits never change."""
+        layout, workers = self.vectors.layout, allowed()
+
+        def one(entry: Entry) -> None:
             layout.view(rows, entry).copy_(self.changes(entry.name))
+
+        with pool(workers) as executor:
+            for _ in in_order(executor, workers, one, layout.entries):
+                pass
 
 
 def anchored(vectors: TaskVectors, on: str, at: str = "") -> Anchor:

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from merging.access import How
-from merging.anchor import Anchor
 from merging.forward_order import Use, bias_name
 from merging.moments import divided, rows
 from merging.task_vector import TaskVectors
@@ -25,7 +24,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Paired:
-    """One expert's statistics of one tensor, float64 on the CPU.
+    """One expert's statistics of one tensor, float64, where the model is.
 
     ss (d, d) = E x_s x_sᵀ, ts (d, d) = E x_t x_sᵀ, mean_s and mean_t (d,); for a scale ss (d,) = E x_s².
     """
@@ -50,37 +49,32 @@ class Paired:
 
 
 def sum_of(parts: Sequence[Tensor]) -> Tensor:
-    """Add up in float64 on the CPU."""
-    total = torch.zeros(parts[0].shape, dtype=torch.float64)
+    """Add up in float64."""
+    total = torch.zeros_like(parts[0], dtype=torch.float64)
     for part in parts:
-        total += part.cpu()
+        total += part
     return total
 
 
 def calibrate_stage(
-    out: Tensor,
-    vectors: TaskVectors,
-    anchor: Anchor,
-    stage: Sequence[Use],
-    pairs: Sequence[dict[str, Paired]],
-    rule: Rule,
+    out: Tensor, vectors: TaskVectors, stage: Sequence[Use], pairs: Sequence[dict[str, Paired]], rule: Rule
 ) -> None:
-    """Write the calibrated directions of one block into `out` (T, P)."""
+    """Turn the anchor's changes of one block in `out` (T, P) into its calibrated directions."""
     for name, how in stage:
         own = [each[name] for each in pairs]
         if how == "scale":
-            _norm(out, vectors, anchor, name, own, rule)
+            _norm(out, vectors, name, own, rule)
         else:
-            _layer(out, vectors, anchor, name, how, own, rule)
+            _layer(out, vectors, name, how, own, rule)
 
 
-def _layer(
-    out: Tensor, vectors: TaskVectors, anchor: Anchor, name: str, how: How, own: Sequence[Paired], rule: Rule
-) -> None:
+def _layer(out: Tensor, vectors: TaskVectors, name: str, how: How, own: Sequence[Paired], rule: Rule) -> None:
     layout = vectors.layout
-    base = rows(how, vectors.base_tensor(name)).to(torch.float64)
-    deltas = rows(how, vectors.deltas(name)).to(torch.float64)
-    pull = rule.beyond * rows(how, anchor.changes(name)).to(torch.float64)
+    like = own[0].ss
+    base = rows(how, vectors.base_tensor(name)).to(like)
+    deltas = rows(how, vectors.deltas(name)).to(like)
+    place = rows(how, layout.view(out, layout.index[name]))
+    pull = rule.beyond * place.to(like)
     scales = [1.0 / float(each.ss.norm().clamp_min(EPSILON)) for each in own]
     total = sum_of([scale * each.ss for scale, each in zip(scales, own, strict=True)])
     # W_t C_ts − W_0 C_ss: the expert's share of Σ W_t C_ts once W_0 Σ C_ss is taken from both sides
@@ -89,12 +83,12 @@ def _layer(
         for scale, each, delta in zip(scales, own, deltas, strict=True)
     ]
     solved = divided(torch.stack(shares) + rule.ridge * pull, total, rule.ridge + EPSILON)
-    rows(how, layout.view(out, layout.index[name])).copy_(solved)
+    place.copy_(solved)
     bias = bias_name(name, layout)
     if bias is None or len(vectors.shape(bias)) != 1:
         return
-    moved = vectors.deltas(bias).to(torch.float64)
-    held = rule.beyond * anchor.changes(bias).to(torch.float64)
+    moved = vectors.deltas(bias).to(like)
+    held = rule.beyond * layout.view(out, layout.index[bias]).to(like)
     centre = sum_of([scale * each.mean_s for scale, each in zip(scales, own, strict=True)])
     found = torch.stack(
         [
@@ -107,17 +101,19 @@ def _layer(
     layout.view(out, layout.index[bias]).copy_(found / (sum(scales) + rule.ridge))
 
 
-def _norm(out: Tensor, vectors: TaskVectors, anchor: Anchor, name: str, own: Sequence[Paired], rule: Rule) -> None:
+def _norm(out: Tensor, vectors: TaskVectors, name: str, own: Sequence[Paired], rule: Rule) -> None:
     layout = vectors.layout
     bias = bias_name(name, layout)
     if bias is None:
         return
-    scale, shift = (vectors.deltas(key).to(torch.float64) for key in (name, bias))
-    held = [rule.ridge * rule.beyond * anchor.changes(key).to(torch.float64) for key in (name, bias)]
+    like = own[0].ss
+    scale, shift = (vectors.deltas(key).to(like) for key in (name, bias))
+    places = [layout.view(out, layout.index[key]) for key in (name, bias)]
+    held = [rule.ridge * rule.beyond * place.to(like) for place in places]
     energy, mean = torch.stack([each.ss for each in own]), torch.stack([each.mean_s for each in own])
     first = energy * scale + mean * shift + held[0]
     second = mean * scale + shift + held[1]
     a, b, c = energy.sum(0) + rule.ridge, mean.sum(0), len(own) + rule.ridge
     determinant = (a * c - b.square()).clamp_min(EPSILON)
-    layout.view(out, layout.index[name]).copy_((c * first - b * second) / determinant)
-    layout.view(out, layout.index[bias]).copy_((a * second - b * first) / determinant)
+    places[0].copy_((c * first - b * second) / determinant)
+    places[1].copy_((a * second - b * first) / determinant)

@@ -102,7 +102,10 @@ def level(total: Tensor) -> float:
 
 
 class Regression:
-    """The regression over all tensors, expert by expert: holds one expert's moments and their sum, never all."""
+    """The regression over all tensors, expert by expert: holds one expert's moments and their sum, never all.
+
+    Moments, products and solutions are where the model is; the directions stay where they are.
+    """
 
     def __init__(
         self,
@@ -129,12 +132,12 @@ class Regression:
             self._bind(number)
             seen = moments(self._access, self._access.own(expert), self._wanted, self._last)
             for name, moment in seen.items():
-                gram = moment.mean.cpu()
+                gram = moment.mean
                 if moment.how != "scale":
                     gram = shrunk(gram, self._keep)
                 self.how[name] = moment.how
                 self.total[name] = self.total[name] + gram if name in self.total else gram
-                delta = rows(moment.how, self._vectors.delta(name, number)).to(torch.float64)
+                delta = rows(moment.how, self._vectors.delta(name, number)).to(gram)
                 pulled = delta * gram if moment.how == "scale" else delta @ gram
                 rows(moment.how, layout.view(out[number], layout.index[name])).copy_(pulled)
 
@@ -153,9 +156,9 @@ class Regression:
         layout, how, total = self._vectors.layout, self.how[name], self.total[name]
         place = rows(how, layout.view(out, layout.index[name]))
         alpha = ridge * (level(total) if how != "scale" else float(total.mean()))
-        pull = place.to(torch.float64)
+        pull = place.to(total)
         if changes is not None:
-            pull = pull + alpha * rows(how, changes).to(torch.float64)
+            pull = pull + alpha * rows(how, changes).to(total)
         place.copy_(pull / _safe(total + alpha) if how == "scale" else divided(pull, total, alpha))
 
 

@@ -41,10 +41,10 @@ class Scaled:
 
     def pull(self, gradient: Tensor) -> Tensor:
         """Return the gradient of λ (T, E) for one of the weights (P,)."""
-        found = torch.zeros(self.shape, dtype=torch.float64)
+        found = torch.zeros(self.shape, dtype=torch.float64, device=gradient.device)
         for column, part in self.parts:
-            found[:, column] += (self._rows[:, part] @ gradient[part]).cpu()
-        return found
+            found[:, column] += self._rows[:, part] @ gradient[part]
+        return found.cpu()
 
     def apply(self, values: Tensor, rows: Tensor) -> None:
         """Multiply directions (T, P) by λ, in place."""

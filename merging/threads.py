@@ -13,15 +13,25 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
+_outside: list[int] = []  # how many threads there were when `one_thread` was entered
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run torch operations on one thread each: sums and factorisations then have the same bits anywhere."""
     threads = torch.get_num_threads()
+    _outside.append(threads)
     torch.set_num_threads(1)
     try:
         yield
     finally:
+        _outside.pop()
         torch.set_num_threads(threads)
+
+
+def allowed() -> int:
+    """How many threads there are for a `pool`, inside `one_thread` too."""
+    return max((torch.get_num_threads(), *_outside))
 
 
 @contextmanager

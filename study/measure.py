@@ -93,6 +93,7 @@ class Measurer:
         # What learns from samples looks inside the network, and keeps the one that is not compiled.
         self._measuring = self._compiled(model) if settings.compile and not isinstance(model, CodeModel) else model
         self.prepared: dict[str, Directions] = {}
+        self._resident: tuple[Directions, Directions] | None = None
         self._whole = any(axis.kind == "distance" for axis in settings.axes or ())
 
     def __enter__(self) -> Measurer:
@@ -187,7 +188,7 @@ class Measurer:
         self, choice: MethodChoice, coefficients: Mapping[str, float], exact: bool = False, dtype: str | None = None
     ) -> None:
         """Write the merged weights that a forward pass reads into the model, rounded to the dtype of an export."""
-        directions = self.directions(choice)
+        directions = self._here(self.directions(choice))
         merging.combine_into(
             self.buffer, directions, coefficients, exact=exact, only=self._measured, groups=self.study.settings.groups
         )
@@ -195,6 +196,15 @@ class Measurer:
         for entry in layout.entries:
             if self._measured(entry.name):
                 _round(layout.view(self.buffer, entry), self._dtype(dtype, entry.name))
+
+    def _here(self, directions: Directions) -> Directions:
+        """Directions where the model is: those of one method at a time, copied there once."""
+        if self.device.type == "cpu":
+            return directions
+        if self._resident is None or self._resident[0] is not directions:
+            self._resident = None  # make room first
+            self._resident = directions, directions.to(self.device)
+        return self._resident[1]
 
     def _measured(self, name: str) -> bool:
         """Whether a measurement reads the tensor; frozen heads leave a text tower idle, a distance reads all."""

@@ -9,11 +9,11 @@ from typing import Annotated, Any, ClassVar
 from torch import Tensor
 
 from merging.access import Access
-from merging.anchor import AT_FORM, AT_HELP, ON_HELP, Anchor, On, anchored, write_sum
+from merging.anchor import AT_FORM, AT_HELP, ON_HELP, On, anchored, write_sum
 from merging.method import Linearity, Method, Paper
 from merging.moments import Regression
 from merging.setting import Choice, Range, Text
-from merging.task_vector import TaskVectors
+from merging.task_vector import Layout, TaskVectors
 
 DECADES = (-3.0, 2.0)  # where pulls are looked for, as powers of ten
 KINDS: Mapping[str, str] = {
@@ -45,7 +45,7 @@ class Anchored(Method):
     established from what is public, so its numbers are not to be expected of this.
 
     Cost: as RegMean; with `tune` as many solutions more as there are `looks`, each with a look at the validation
-    samples. Memory: as RegMean, and with it the directions once more.
+    samples. Memory: as RegMean, and the directions once more, with `tune` twice more.
     """
 
     name: ClassVar[str] = "anchored"
@@ -83,8 +83,9 @@ class Anchored(Method):
         alphas = {kind: float(getattr(self, kind)) for kind in (*KINDS, "others")}
         facts: dict[str, Any] = {"anchor": dict(anchor.coefficients)}
         if self.tune:
-            alphas, facts["tried"] = self._tuned(rows, pulls, regression, anchor, alphas, access)
-        solve(rows, pulls, regression, anchor, alphas)
+            alphas, facts["tried"] = self._tuned(rows, pulls, regression, vectors, alphas, access)
+        else:
+            solve(rows, pulls, rows, regression, vectors.layout, alphas)
         return {**facts, "pulls": alphas}
 
     def _tuned(
@@ -92,11 +93,15 @@ class Anchored(Method):
         rows: Tensor,
         pulls: Tensor,
         regression: Regression,
-        anchor: Anchor,
+        vectors: TaskVectors,
         alphas: dict[str, float],
         access: Access,
     ) -> tuple[dict[str, float], list[dict[str, Any]]]:
-        """Search the pulls of the kinds that the model has; the best, and every try with its mean metric."""
+        """Search the pulls of the kinds that the model has; the best, and every try with its mean metric.
+
+        `rows` hold the anchor's changes at first, and what the best pulls give in the end.
+        """
+        held = rows.clone()
         tried: list[dict[str, Any]] = []
         used = {kind_of(name) for name in regression.total}
         kinds = [kind for kind in alphas if kind in used]
@@ -104,15 +109,17 @@ class Anchored(Method):
         def look(powers: list[float]) -> float:
             given = {**alphas, **{kind: 10.0**power for kind, power in zip(kinds, powers, strict=True)}}
             access.tell("tuning the pulls", len(tried), self.looks)
-            solve(rows, pulls, regression, anchor, given)
-            write_sum(anchor.vectors, rows, access)
+            solve(rows, pulls, held, regression, vectors.layout, given)
+            write_sum(vectors, rows, access)
             scores = access.score()
             tried.append({"pulls": given, "mean": sum(scores.values()) / len(scores)})
             return float(tried[-1]["mean"])
 
         start = [min(max(math.log10(alphas[kind]), DECADES[0]), DECADES[1]) for kind in kinds]
         access.maximise(look, [DECADES[0]] * len(kinds), [DECADES[1]] * len(kinds), start, self.looks)
-        return max(tried, key=lambda one: one["mean"])["pulls"], tried
+        best = max(tried, key=lambda one: one["mean"])["pulls"]
+        solve(rows, pulls, held, regression, vectors.layout, best)
+        return best, tried
 
 
 def kind_of(name: str) -> str:
@@ -124,9 +131,12 @@ def kind_of(name: str) -> str:
     return next((kind for kind, pattern in KINDS.items() if re.search(pattern, name)), "others")
 
 
-def solve(rows: Tensor, pulls: Tensor, regression: Regression, anchor: Anchor, alphas: Mapping[str, float]) -> None:
-    """Write the directions of every linear layer; what was pulled is left as it is."""
-    layout = anchor.vectors.layout
+def solve(
+    rows: Tensor, pulls: Tensor, held: Tensor, regression: Regression, layout: Layout, alphas: Mapping[str, float]
+) -> None:
+    """Write the directions of every linear layer from what was pulled and the anchor's changes, which `rows` may be."""
     for name in regression.total:
-        layout.view(rows, layout.index[name]).copy_(layout.view(pulls, layout.index[name]))
-        regression.solve_one(rows, name, alphas[kind_of(name)], anchor.changes(name))
+        entry = layout.index[name]
+        changes = layout.view(held, entry).clone()
+        layout.view(rows, entry).copy_(layout.view(pulls, entry))
+        regression.solve_one(rows, name, alphas[kind_of(name)], changes)

@@ -60,14 +60,16 @@ class FeatCal(Method):
         order = [stage for stage in stages(access, vectors.layout) if block_of(stage[0][0]) is not None]
         for number, stage in enumerate(order):
             access.tell("calibrating block by block", number, len(order))
+            write_sum(vectors, rows, access)
+            student = access.weights.clone()
+            how = dict(stage)
             pairs: list[dict[str, Paired]] = []
             for expert, name in enumerate(vectors.names):
                 tasks = access.own(name)
+                access.weights.copy_(student)
+                ours = inputs(access, tasks, stage)
                 vectors.write_expert(expert, access.weights)
                 theirs = inputs(access, tasks, stage)
-                write_sum(vectors, rows, access)
-                ours = inputs(access, tasks, stage)
-                how = dict(stage)
                 pairs.append({key: Paired.of(how[key], ours[key], theirs[key], self.blend) for key in how})
-            calibrate_stage(rows, vectors, anchor, stage, pairs, rule)
+            calibrate_stage(rows, vectors, stage, pairs, rule)
         return {"blocks": len(order), "anchor": dict(anchor.coefficients)}

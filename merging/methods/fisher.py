@@ -38,6 +38,7 @@ class Fisher(Method):
     paper: ClassVar[Paper] = Paper(
         "2111.09832", "Merging Models with Fisher-Weighted Averaging", 2022, "Matena & Raffel"
     )
+    revision: ClassVar[int] = 2
 
     floor: Annotated[float, Range(1e-12, 1e6, "Added to every Fisher value; a large one gives the mean.")] = 1e-6
     normalise: Annotated[bool, Choice("Divide each expert's values by their norm, so that none rules all.")] = True

@@ -68,11 +68,12 @@ class React(Method):
         bias = bias_name(name, layout)
         keys = [name] if bias is None else [name, bias]
         write_sum(vectors, rows_, access)
+        student = access.weights.clone()
         merged = {key: layout.view(access.weights, layout.index[key]).to("cpu", torch.float64) for key in keys}
         pairs = []
         for expert, who in enumerate(vectors.names):
             access.tell("correcting the features", expert, len(vectors.names))
-            write_sum(vectors, rows_, access)
+            access.weights.copy_(student)
             ours = inputs(access, access.own(who), [(name, how)])[name]
             vectors.write_expert(expert, access.weights)
             theirs = inputs(access, access.own(who), [(name, how)])[name]
