@@ -17,7 +17,7 @@ Written by `python -m benchmarks.front_quality --table` from `benchmarks/results
 raw row with seed, commit and machine. Do not edit this page.
 
 **The bed.** Real merges of the built-in demo's open_clip experts by task arithmetic, coefficients in [0, 1]^N, each
-measured once on all samples: a dense grid for N = 2 and 3, for N = 4 and 6 a cloud refined three times about its own
+measured once on all samples: a dense grid for N = 2 and 3, for N = 4 and 6 a cloud refined round by round about its own
 front (the best front known, not the true one). **The protocol** is pool-based: a proposal snaps to the nearest pool
 point that is not measured yet, and picked points are pool points, so no share of hypervolume exceeds 1 and a trial is
 free. Every rival gets the same number of measurements; 5 seeds (GP and qLogNEHVI: 2 for two experts, 1 above), medians.

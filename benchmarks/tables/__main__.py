@@ -1,9 +1,10 @@
-"""Every table of README and docs that comes from a benchmark, written again from the JSON.
+"""Every table, and every marked number, of README and docs that comes from a benchmark, written again from the JSON.
 
     python -m benchmarks.tables            # rewrite README.md and docs/*.md between their markers
     python -m benchmarks.tables --check    # exit 1 and name the pages that differ
 
-A page asks for a table by `<!-- made by: python -m benchmarks.tables NAME -->` and ends it by `<!-- end -->`.
+A page asks for a table by `<!-- made by: python -m benchmarks.tables NAME -->` and ends it by `<!-- end -->`; for a
+number in a sentence by `<!-- from: … -->` (benchmarks/tables/prose.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.tables import goldens, merge, quality, scaling, screens, trial
+from benchmarks.tables.prose import marked
 from benchmarks.tables.results import Absent, Results
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,13 +72,13 @@ def made(name: str, results: Results) -> str:
 
 
 def rewritten(text: str, results: Results) -> str:
-    """A page with every table made anew."""
+    """A page with every table and every marked number made anew."""
 
     def block(found: re.Match[str]) -> str:
         name = found["name"]
         return f"<!-- made by: python -m benchmarks.tables {name} -->\n{made(name, results)}<!-- end -->"
 
-    return BLOCK.sub(block, text)
+    return marked(BLOCK.sub(block, text), results)
 
 
 def stale(results: Results) -> list[Path]:

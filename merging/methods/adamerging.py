@@ -27,8 +27,8 @@ class AdaMerging(Method):
     the λ with the best metric on validation samples is kept, since entropy goes on falling past it. No steps at all is
     task arithmetic at `start`.
 
-    Cost: a forward and a backward pass of 16 samples a task per step, 500 steps at most: on two CPU cores some seconds
-    for the demo, an hour for ViT-B/32 with 8 tasks. Memory: the directions, the model and its gradient.
+    Cost: a forward and a backward pass of 16 samples a task per step, 500 steps at most. Memory: the directions, the
+    model and its gradient.
     """
 
     name: ClassVar[str] = "adamerging"

@@ -23,7 +23,7 @@ class Lot(Method):
     G_t is a mean over rows, so that a task with longer inputs does not weigh more; eigenvalues below 1e-6 of the
     largest count as zero. The paper takes 16 to 64 samples a task, λ = 1.2 for ViT-B/32 and 1.5 for ViT-L/14.
 
-    Cost: as RegMean, and one eigendecomposition a layer: half a minute for d = 3072 on one core.
+    Cost: as RegMean, and one eigendecomposition a layer, which grows with the cube of its width.
     """
 
     name: ClassVar[str] = "lot"

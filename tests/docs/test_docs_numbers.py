@@ -1,4 +1,4 @@
-"""Every number in a table of README and docs comes from a JSON of a benchmark, or says whose it is."""
+"""Every number of README and docs comes from a JSON of a benchmark, or says whose it is."""
 
 import re
 from pathlib import Path
@@ -7,35 +7,108 @@ import pytest
 
 from benchmarks.figures import FIGURES, IMAGES, fingerprint
 from benchmarks.tables.__main__ import BLOCK, ROOT, TABLES, made, pages, stale
+from benchmarks.tables.prose import marked
 from benchmarks.tables.results import Results
+from tests.docs.numbers import exempt, literals, prose, unaccounted, wrong
 from tests.docs.sources import GAP, pattern, texts
 
-SOURCED = re.compile(r"<!-- source: [^\n]+ -->\n(?:\|[^\n]*\n)+")
+# pages that are made whole, and held to what makes them by a test of their own
+MADE = ("methods.md", "front_quality.md", "licences.md", "learning.md")
+MAKERS = [
+    "benchmarks/learning_table.py",
+    *(f"benchmarks/quality/{name}.py" for name in ("table", "summary", "rivals", "budgets")),
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "benchmarks" / "tables").glob("*.py")),
+]
 TABLE = re.compile(r"(?:^\|[^\n]*\n)+", re.MULTILINE)
-CODE = re.compile(r"`[^`]*`|\]\([^)]*\)|arXiv \d+\.\d+")
-MEASURED = re.compile(r"\d\.\d|\d\s?(?:%|×|ms\b|s\b|GB\b|MB\b|points?\b)")
-WHOLE_PAGES = {
-    "methods.md": "python -m merging --list --markdown",
-    "front_quality.md": "benchmarks.front_quality",
-    "licences.md": "make licences",
-    "learning.md": "python -m benchmarks.learning_order --table docs/learning.md",
-}
+COST = re.compile(r"^'[^']*(?:\b|\d)(?:m?s|min|h|[kMGT]B|(?:milli)?seconds?|minutes?|hours?|days?)'")
+KNOWN = exempt(ROOT / "tests" / "docs" / "numbers.yaml")
 
 
 def test_tables_are_what_the_results_say() -> None:
     assert not [str(page.relative_to(ROOT)) for page in stale(Results())], "run: python -m benchmarks.tables"
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
-def test_a_table_with_measured_numbers_is_made_or_has_a_source(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    if page.name in WHOLE_PAGES:
-        assert WHOLE_PAGES[page.name] in text
-        return
-    by_hand = SOURCED.sub("", BLOCK.sub("", text))
-    for table in TABLE.findall(by_hand):
-        for line in table.splitlines():
-            assert not MEASURED.search(CODE.sub("", line)), f"{page.name}: a number without a source: {line}"
+@pytest.mark.parametrize("page", [page for page in pages() if page.name not in MADE], ids=lambda page: page.stem)
+def test_every_measured_number_of_a_page_is_marked_or_accounted_for(page: Path) -> None:
+    check(str(page.relative_to(ROOT)), prose(page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("module", MAKERS)
+def test_what_makes_a_page_or_table_writes_no_number_of_its_own(module: str) -> None:
+    check(module, literals((ROOT / module).read_text(encoding="utf-8")))
+
+
+def test_the_methods_page_names_no_time_or_size_that_was_not_measured() -> None:
+    text = prose(TABLE.sub("", (ROOT / "docs/methods.md").read_text(encoding="utf-8")))
+    mine = [one for one in KNOWN if one.where == "docs/methods.md"]
+    assert not [wrong(one, text, ROOT) for one in mine if wrong(one, text, ROOT)]
+    costs = [one for one in unaccounted(text, mine) if COST.search(one)]
+    assert not costs, costs
+
+
+def test_every_line_of_the_table_belongs_to_a_page_or_module() -> None:
+    here = {str(page.relative_to(ROOT)) for page in pages()} | set(MAKERS)
+    assert not {one.where for one in KNOWN} - here
+    assert not {one.where for one in KNOWN} & {f"docs/{name}" for name in MADE} - {"docs/methods.md"}
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "A trial takes 0.4 s.",
+        "It is 3 times as fast and needs 2 GB.",
+        "Off by half a point, at most 3 %.",
+        "It takes a tenth of a second.",
+        "It starts in a second.",
+        "Twice as fast as theirs.",
+        "It reads 203 MB/s.",
+        "| merging | 1.2 × |",
+    ],
+)
+def test_a_new_number_with_a_unit_is_noticed(sentence: str) -> None:
+    assert list(unaccounted(prose(sentence), []))
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Three experts, 12 trials, 400 samples; the first ones.",
+        "A second time; mergekit 0.1.5; `--want a=0.5`.",
+        "<!-- from: load.json#p95 seconds -->0.79 s<!-- end -->",
+        "a [link](page.md#0.5) to arXiv 2406.07529",
+    ],
+)
+def test_counts_versions_code_and_marked_numbers_are_left_alone(sentence: str) -> None:
+    assert not list(unaccounted(prose(sentence), []))
+
+
+def test_a_marked_number_is_written_from_its_json(tmp_path: Path) -> None:
+    (tmp_path / "it.json").write_text('{"rows": [{"who": "a", "took": 0.5}, {"who": "b", "took": 2.0}], "share": 0.25}')
+    results = Results(tmp_path)
+    page = "<!-- from: it.json#{} -->?<!-- end -->"
+    asked = {"rows[who=b].took .1f": "2.0", "rows.0.took seconds": "0.50 s", "share percent": "25 %"}
+    for place, value in asked.items():
+        assert f">{value}<" in marked(page.format(place), results)
+    with pytest.raises(KeyError, match="there is no who"):
+        marked(page.format("who .1f"), results)
+    with pytest.raises(KeyError, match="neither"):
+        marked("<!-- from: nobody-knows -->?<!-- end -->", results)
+
+
+def test_no_mark_begins_a_line_where_markdown_would_take_it_for_a_block() -> None:
+    for page in pages():
+        assert not re.search(r"^ *<!-- from:", page.read_text(encoding="utf-8"), re.MULTILINE), page.name
+
+
+def check(where: str, text: str) -> None:
+    """Every measured number of a text is in the table, and what the table says of it is true."""
+    mine = [one for one in KNOWN if one.where == where]
+    found = {one.text: wrong(one, text, ROOT) for one in mine}
+    assert not any(found.values()), f"{where}: { ({text: what for text, what in found.items() if what}) }"
+    left = list(unaccounted(text, mine))
+    assert not left, (
+        f"{where}: mark it (benchmarks/tables/prose.py) or account for it in tests/docs/numbers.yaml: {left}"
+    )
 
 
 def test_a_page_asks_only_for_tables_that_exist_and_every_table_is_asked_for() -> None:
