@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from merging.combine import again
+from merging.combine import again, surveyed
 from merging.errors import MergingError
+from merging.groups import PerTensor, per_tensor
 from merging.lora import PREFIX, WEIGHTS, Adapter, is_adapter, open_adapter
 from merging.lora_config import CONFIG
-from merging.method import Array, Method, methods, ordered
+from merging.method import Method, methods
 from merging.output import RECIPE, new_folder, refuse_overwriting
 from merging.recipe import Recipe, new_recipe
 from merging.task_vector import TaskVectors, task_vectors
@@ -39,10 +40,10 @@ class AdapterReport:
 
 @dataclass(frozen=True)
 class _Order:
-    """A method, its coefficients, and the form of the merge."""
+    """A method, the coefficients of each tensor, and the form of the merge."""
 
     method: Method
-    values: Array
+    values: PerTensor
     exact: bool
     survey: object | None
 
@@ -64,16 +65,14 @@ def merge_to_adapter(recipe: Recipe, folder: Path, out: Path, rank: int | None =
 
     For methods with `in_factors`: a weighted sum, Σ c_t scaling_t B_t A_t, has the factors joined; KnOTS and others
     give the product that their merge is. That is exact; with `rank` each ΔW is cut to that rank by its singular value
-    decomposition, the nearest there is. Tensors that were trained fully are merged as in any merge. `recipe.dtype` is
-    the dtype of the factors.
+    decomposition, the nearest there is. Tensors that were trained fully are merged as in any merge. With layer groups
+    each module takes the coefficients of its own group. `recipe.dtype` is the dtype of the factors.
 
     Raises:
         MergingError: an expert that is no adapter, a method that needs the full weights, DoRA, a rank below 1.
     """
     if rank is not None and rank < 1:
         raise MergingError(f"An adapter cannot have rank {rank}.", "Give 1 or more, or none for the exact sum.")
-    if recipe.groups is not None:
-        raise MergingError("An adapter cannot be written from layer groups.", "Write the full weights instead.")
     out, method = Path(out), recipe.made()
     if not method.in_factors:
         able = ", ".join(name for name, kind in methods().items() if kind.in_factors)
@@ -86,15 +85,16 @@ def merge_to_adapter(recipe: Recipe, folder: Path, out: Path, rank: int | None =
     for expert in experts:
         if not is_adapter(expert.path):
             raise MergingError(f"Expert '{expert.name}' is not an adapter.", "Write the full weights instead.")
-    full = new_recipe(base, experts, method, recipe.coefficients, out, recipe.dtype, recipe.exact)
+    full = new_recipe(base, experts, method, recipe.coefficients, out, recipe.dtype, recipe.exact, groups=recipe.groups)
     with ExitStack() as stack:
         tensors = stack.enter_context(open_tensors(base.path))
         adapters = [stack.enter_context(open_adapter(expert.path, tensors)) for expert in experts]
         names, replaced = _names(adapters)
         vectors = stack.enter_context(task_vectors(base, experts))
         with one_thread(), torch.no_grad():
-            values = ordered(method, vectors.names, recipe.coefficients)
-            order = _Order(method, values, recipe.exact, method.survey(vectors))
+            named = [entry.name for entry in vectors.layout.entries]
+            values = per_tensor(method, vectors.names, recipe.coefficients, recipe.groups, named)
+            order = _Order(method, values, recipe.exact, surveyed(method, vectors, values, recipe.exact))
             modules = {name: _module(name, adapters, vectors, order, rank) for name in names}
             saved = {name: _trained(name, vectors, order) for name in replaced}
     config = _config([expert.path for expert in experts], modules, replaced, adapters[0].config.transposed)
@@ -147,7 +147,7 @@ def _module(name: str, adapters: Sequence[Adapter], vectors: TaskVectors, order:
     pairs = None if any(adapter.kernel(name) for adapter in owners) else vectors.pairs(name)
     if pairs is None:
         raise MergingError(f"'{name}' is a convolution.", "Write the full weights.")
-    left, right = order.method.combine_pairs(name, pairs, order.values, order.survey, order.exact)
+    left, right = order.method.combine_pairs(name, pairs, order.values.at(name), order.survey, order.exact)
     if not left.shape[1]:  # nothing changed: no adapter has rank 0
         left, right = left.new_zeros(left.shape[0], 1), right.new_zeros(1, right.shape[1])
     embedding = owners[0].factors[name].embedding
@@ -166,10 +166,11 @@ def _module(name: str, adapters: Sequence[Adapter], vectors: TaskVectors, order:
 
 def _trained(name: str, vectors: TaskVectors, order: _Order) -> Tensor:
     """Merge a fully trained tensor as any merge does."""
-    method, base, deltas = order.method, vectors.base_tensor(name), vectors.deltas(name)
+    method, values = order.method, order.values.at(name)
+    base, deltas = vectors.base_tensor(name), vectors.deltas(name)
     if again(method, order.exact):
-        return method.combine_tensor(name, base, deltas, order.values, order.survey)
-    scalars = method.scalars(order.values, None)
+        return method.combine_tensor(name, base, deltas, values, order.survey)
+    scalars = method.scalars(values, None)
     merged = base * scalars.base
     for direction, value in zip(
         method.prepare_tensor(name, deltas, order.survey), scalars.experts.tolist(), strict=True
