@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -10,6 +11,7 @@ import yaml
 from merging import NEEDS, Recipe
 from study.axes import Axis, axes
 from study.licences import licences
+from study.loading import loading
 from study.study import Study
 from study.trial import Measured
 
@@ -24,9 +26,11 @@ def card(
     baselines: Mapping[str, Any],
     hashes: Mapping[str, str],
     library: str,
+    folder: Path,
     apart: float | None = None,
 ) -> str:
-    """The Markdown text of README.md, with the front matter that model hubs read; library: whose network it is.
+    """The Markdown text of README.md, with the front matter that model hubs read; library: whose network it is;
+    folder: where everything else of the export stands already.
 
     ``apart`` is how far the frozen and the exact form of the method differ on these experts (`study.forms`).
     """
@@ -43,7 +47,7 @@ def card(
         "".join(f"- {_plain(name)}: {value:g}\n" for name, value in recipe.coefficients.items()),
         "" if apart is None else f"\n{_form(recipe, apart)}\n",
         "\n## How to load it\n",
-        _loading(library),
+        f"```python\n{loading(folder)}\n```\n",
         "## Rebuilding and checking\n",
         "`recipe.yaml` names the base and the experts by SHA-256 fingerprint, the method, its settings and the "
         "coefficients. `python -m study verify .` rebuilds the file, compares the bytes and measures again.\n\n",
@@ -152,64 +156,6 @@ def _base_value(baselines: Mapping[str, Any], label: str, task: str) -> str:
 def _paper(paper: Any) -> str:
     where = f"arXiv:{paper.arxiv}" if paper.arxiv else ""
     return ", ".join(part for part in (paper.authors, paper.title, str(paper.year), where) if part)
-
-
-def _loading(library: str) -> str:
-    return _LOADING[library]
-
-
-_OPEN_CLIP = """```python
-import open_clip
-from safetensors.torch import load_file
-
-model, preprocess = open_clip.create_model_from_pretrained("local-dir:.")  # this folder
-head = load_file("heads/TASK.safetensors")["weight"]
-logits = model.encode_image(preprocess(picture).unsqueeze(0), normalize=True) @ head.T
-```
-"""
-
-_TRANSFORMERS = """```python
-from evaluation.models.head import read_head  # of Mergescape; or read the few tensors yourself
-from transformers import AutoModel
-
-encoder = AutoModel.from_pretrained(".")  # this folder
-head = read_head(Path("heads/TASK.safetensors"), encoder.device)
-logits = head(features)  # the pooled output, or the first token where the kind has no pooler
-```
-"""
-
-
-_NAMED = """```python
-import json
-from LIBRARY import BUILD
-from safetensors.torch import load_file
-
-named = json.load(open("model.json"))  # the architecture's name
-network = MAKE
-network.load_state_dict(load_file("model.safetensors"), strict=False)  # a task's own head is in heads/
-```
-"""
-
-_CODE = """```python
-from safetensors.torch import load_file
-from my_model import build  # the Python file that the study was measured with
-
-network = build()
-network.load_state_dict(load_file("model.safetensors"))
-```
-"""
-
-_LOADING = {
-    "open_clip": _OPEN_CLIP,
-    "transformers": _TRANSFORMERS,
-    "timm": _NAMED.replace("LIBRARY", "timm")
-    .replace("BUILD", "create_model")
-    .replace("MAKE", 'create_model(named["architecture"])'),
-    "torchvision": _NAMED.replace("LIBRARY", "torchvision.models")
-    .replace("BUILD", "get_model")
-    .replace("MAKE", 'get_model(named["architecture"])'),
-    "code": _CODE,
-}
 
 
 def _plain(text: str) -> str:

@@ -18,7 +18,7 @@ from merging import Recipe, merge, new_recipe, write
 from merging import method as method_of
 from study.card import card
 from study.errors import StudyError
-from study.forms import check_exact, distance
+from study.forms import check_exact, distance, two_formed
 from study.front import baselines, shown
 from study.measure import DTYPES, Measurer
 from study.run import complete, measure_now
@@ -82,12 +82,12 @@ def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None
     if _narrow(study):  # a trial is one of narrow directions; what is taken home is of full ones
         measure_now(study, [(order.choice, dict(order.coefficients))], ("validation",), device)
     known = study.store.trial(identity).state == "done"
-    splits = ("test",) if known else ("validation", "test")
+    splits = ("test",) if known and not order.exact else ("validation", "test")
     alone = nullcontext() if known else only_worker(study.folder)
     with alone, Measurer(study, device, splits=splits, narrow=False) as measurer:
         complete(study, measurer, study.store.trial(identity), splits)
         trial = study.store.trial(identity)
-        test = _test(study, order, trial, measurer)
+        test, validation = _test(study, order, trial, measurer), _validation(order, trial, measurer)
         # The draft stands beside `out`, so paths relative to one are right for the other.
         base, experts = measurer.vectors.checkpoint, measurer.vectors.experts
         method = measurer.method(order.choice)
@@ -99,13 +99,13 @@ def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None
         weights, library = measurer.model.weights_file, measurer.model.library
     hashes[weights] = merge(recipe, draft, draft / weights)[weights]
     (draft / weights).with_suffix(".recipe.yaml").replace(draft / RECIPE)
-    text = card(study, recipe, test, trial.metrics, baselines(study), hashes, library, apart)
+    text = card(study, recipe, test, validation, baselines(study), hashes, library, draft, apart)
     (draft / CARD).write_text(text, encoding="utf-8")
     facts = {
         "study": os.path.relpath(study.folder, out),
         "trial": trial.id,
         "metrics": shown(test),
-        "validation": shown(trial.metrics),
+        "validation": shown(validation),
         "sha256": hashes,
         "forms": None if apart is None else {"written": "exact" if order.exact else "frozen", "distance": apart},
     }
@@ -127,6 +127,13 @@ def _test(study: Study, order: Order, trial: Trial, measurer: Measurer) -> dict[
     if order.form == study.settings.dtype and not order.exact and not _narrow(study):
         return trial.test
     return measurer.measure(order.choice, order.coefficients, "test", order.exact, order.form).measured
+
+
+def _validation(order: Order, trial: Trial, measurer: Measurer) -> dict[str, Measured]:
+    """What the search saw; of the exact form what it would have seen."""
+    if not order.exact or not two_formed(measurer.method(order.choice)):
+        return trial.metrics
+    return measurer.measure(order.choice, order.coefficients, "validation", True, order.form).measured
 
 
 def _narrow(study: Study) -> bool:
@@ -160,11 +167,6 @@ def _enough_room(study: Study, out: Path) -> None:
             f"The export needs about {2 * size / 1e6:.0f} MB, {free / 1e6:.0f} MB are free at '{place}'.",
             "Choose a folder on another disk.",
         )
-
-
-def weights_of(hashes: Mapping[str, str]) -> str:
-    """The name of the merged checkpoint among the files of an export."""
-    return next(name for name in hashes if "/" not in name)
 
 
 def read_recipe(out: Path) -> Recipe:

@@ -11,8 +11,9 @@ from typing import Any
 
 from merging import merge
 from study.errors import StudyError
-from study.export import FACTS, HEADS, read_recipe, weights_of
+from study.export import FACTS, HEADS, read_recipe
 from study.front import shown
+from study.loading import weights_of
 from study.measure import Measurer
 from study.settings import MethodChoice
 from study.study import Study, open_study

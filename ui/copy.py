@@ -260,12 +260,6 @@ EXPORT_FAILED = "The export did not finish: {error}"
 EXPORTS_TITLE = "Exported so far"
 DOWNLOAD = "Download {name} ({size})"
 OTHER_FILES = "Download the other files: recipe, model card, the tasks' answer heads"
-LOADING = """import open_clip
-from safetensors.torch import load_file
-
-model, preprocess = open_clip.create_model_from_pretrained("local-dir:{folder}")
-head = load_file("{folder}/heads/{task}.safetensors")["weight"]
-logits = model.encode_image(preprocess(picture).unsqueeze(0), normalize=True) @ head.T"""
 FILES_TITLE = "Files and their checksums (SHA-256)"
 LOAD_TITLE = "Load it in Python"
 FINAL_TITLE = "Scores of the exported model"

@@ -23,6 +23,25 @@ UNCHECKED = "You are about to export a mix that was never checked. Its scores ar
 REPORT = "Report"
 REPORT_BUTTON = "Download the report (one HTML file)"
 REPORT_HELP = "Scores, map, recipe and how it came about; opens anywhere, needs nothing from the internet."
+FORM = "How exactly should it follow your strengths?"
+FORMS = {False: "As on the map", True: "Worked out anew for your strengths"}
+FORM_NOTES = (
+    "What the sliders moved and the check measured.",
+    "Who has the say where is settled for exactly these strengths; scores may come out a little different.",
+)
+FORM_HELP = (
+    "This way of blending first settles which specialist has the say over which weights. The map settles that once, at "
+    "equal strengths, so that every move of a slider is instant. Whichever you take is measured as it is written."
+)
+COMPARE_FORMS = "See how much the two differ"
+COMPARE_FORMS_HELP = "Blends your mix in both forms and measures each. It takes about as long as two checks."
+COMPARING = "Blending your mix in both forms and measuring them ..."
+APART = "On your models the two differ by **{share}** of what blending changes in the starting model."
+FORMS_FAILED = "The comparison did not finish: {error}"
+WRITTEN = {
+    "frozen": "This is the form of the map. Worked out anew for its strengths it would differ by {share}.",
+    "exact": "This was worked out anew for its strengths. The form of the map differs from it by {share}.",
+}
 COMMAND = "The same on the command line"
 PUSH = "Share on a model hub"
 PUSH_OUT = "You are not logged in to a hub on this computer. Run `hf auth login` in a terminal, then reload this page."

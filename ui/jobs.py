@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from study.errors import StudyError
+from study.loading import weights_of
 from study.server import refuse_hub, refuse_large
 from study.study import Study
 from study.worker import LOG, spawn
@@ -50,8 +51,12 @@ def free_name(study: Study, wanted: str) -> str:
     return name
 
 
-def start_export(study: Study, coefficients: Mapping[str, float], method: str, name: str, dtype: str) -> None:
+def start_export(
+    study: Study, coefficients: Mapping[str, float], method: str, name: str, dtype: str, exact: bool = False
+) -> None:
     """Start `python -m study export` in the background; its output goes beside the export's folder.
+
+    ``exact``: what a frozen method elects or masks is worked out anew for these coefficients.
 
     Raises:
         StudyError: the name could lead elsewhere, or the study is larger than this server allows.
@@ -61,11 +66,10 @@ def start_export(study: Study, coefficients: Mapping[str, float], method: str, n
     refuse_large(study.folder)
     place = study.folder / "exports"
     place.mkdir(exist_ok=True)
-    at = ",".join(f"{expert}={value!r}" for expert, value in coefficients.items())
     log = place / f"{name}.log"
     log.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "study", "export", str(study.folder), "--at", at, "--method", method]
-    command += ["--format", dtype, "--out", str(place / name), "--json"]
+    command = _command("export", study, coefficients, method)
+    command += ["--format", dtype, *(["--exact"] if exact else []), "--out", str(place / name), "--json"]
     note = {"coefficients": dict(coefficients), "method": method, "dtype": dtype, "started": time.time()}
     pid = spawn(command, log)
     note |= {"pid": pid, "born": born(pid)}
@@ -74,10 +78,38 @@ def start_export(study: Study, coefficients: Mapping[str, float], method: str, n
 
 def start_check(study: Study, coefficients: Mapping[str, float], method: str) -> tuple[str, int, float]:
     """Start `python -m study measure --test` for one mix; (study, process, when it began), for `working`."""
-    at = ",".join(f"{expert}={value!r}" for expert, value in coefficients.items())
-    command = [sys.executable, "-m", "study", "measure", str(study.folder), "--at", at, "--method", method]
-    pid = spawn([*command, "--test", "--json"], study.folder / LOG)
+    pid = spawn([*_command("measure", study, coefficients, method), "--test", "--json"], study.folder / LOG)
     return study.folder.name, pid, born(pid)
+
+
+def _command(name: str, study: Study, coefficients: Mapping[str, float], method: str) -> list[str]:
+    at = ",".join(f"{expert}={value!r}" for expert, value in coefficients.items())
+    return [sys.executable, "-m", "study", name, str(study.folder), "--at", at, "--method", method]
+
+
+def forms_log(study: Study, coefficients: Mapping[str, float], method: str) -> Path:
+    """Where a comparison of the two forms of one mix writes; no export can be called so."""
+    return study.folder / "exports" / f".forms-{study.identity(study.method(method), coefficients)}.log"
+
+
+def start_forms(study: Study, coefficients: Mapping[str, float], method: str) -> tuple[str, int, float]:
+    """Start `python -m study forms` for one mix; (its log, process, when it began), for `working`."""
+    refuse_large(study.folder)
+    log = forms_log(study, coefficients, method)
+    log.parent.mkdir(exist_ok=True)
+    log.unlink(missing_ok=True)
+    pid = spawn([*_command("forms", study, coefficients, method), "--json"], log)
+    return str(log), pid, born(pid)
+
+
+def forms(study: Study, coefficients: Mapping[str, float], method: str) -> tuple[dict[str, Any], str]:
+    """What the comparison of the two forms of a mix found, or why it found nothing; empty where nobody asked."""
+    said = last_line(forms_log(study, coefficients, method), whole=True)
+    try:
+        found = json.loads(said)
+    except ValueError:
+        return {}, said[:500]
+    return (found, "") if isinstance(found, dict) else ({}, said[:500])
 
 
 def start_push(export: Export, repo: str, public: bool) -> tuple[str, int, float]:
@@ -126,17 +158,18 @@ def working(pid: int, since: float) -> bool:
         return False
 
 
-def last_line(log: Path) -> str:
-    """The last line of a log: the one line in which a command says what was wrong."""
+def last_line(log: Path, whole: bool = False) -> str:
+    """The last line of a log: the one line in which a command says what was wrong; ``whole``: however long it is."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
         lines = []
-    return lines[-1][:500] if lines else ""
+    return lines[-1][: None if whole else 500] if lines else ""
 
 
 def files(export: Export) -> list[tuple[str, int]]:
     """(name, bytes) of the files of a finished export, the weights first; files in folders are `folder/name`."""
     found = [path for path in export.folder.rglob("*") if path.is_file()]
     rows = [(path.relative_to(export.folder).as_posix(), path.stat().st_size) for path in found]
-    return sorted(rows, key=lambda row: (not row[0].startswith("open_clip_model"), row[0]))
+    weights = weights_of(export.facts["sha256"])
+    return sorted(rows, key=lambda row: (row[0] != weights, row[0]))

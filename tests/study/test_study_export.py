@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from study.loading import loading
 from tests.conftest import as_json, run_command
 
 AT = "digits=0.5,signs=0.6,flags=0.6"
@@ -34,6 +35,7 @@ def test_the_export_says_what_it_wrote(exported: tuple[Path, dict[str, Any]]) ->
     for name in ("open_clip_model.safetensors", "open_clip_config.json", "README.md", "recipe.yaml"):
         assert stat.S_IMODE((out / name).stat().st_mode) == 0o644
     card = (out / "README.md").read_text()
+    assert loading(out) in card
     assert "base_model_relation: merge" in card and "2212.04089" in card
     for task, metric in value["metrics"].items():
         assert f"{metric['value']:.3f}" in card, task
@@ -59,6 +61,9 @@ def test_open_clip_loads_it_and_measures_what_was_shown(exported: tuple[Path, di
         with torch.inference_mode():
             features = model.encode_image(torch.stack([preprocess(tile) for tile in tiles]), normalize=True)
             logits = features @ load_file(out / "heads" / f"{task}.safetensors")["weight"].T
+        told: dict[str, Any] = {"picture": tiles[0]}
+        exec(loading(out, str(out), task), told)
+        assert told["logits"].detach().numpy() == pytest.approx(logits[:1].numpy(), abs=1e-4)
         right = np.asarray(logits.argmax(dim=1)) == np.array(facts["labels"])[ids]
         assert right.mean() == pytest.approx(value["metrics"][task]["value"], abs=1e-9)
 

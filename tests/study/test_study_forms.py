@@ -81,6 +81,7 @@ def test_an_export_says_which_form_it_is_and_how_far_the_other_is(study: Study, 
     assert found["identical"] and found["metrics_equal"]
     both = forms(study, TIES, AT, "cpu")
     assert both["distance"] == apart and both["frozen"] != both["exact"]
+    assert json.loads((tmp_path / "exact" / "mergescape.json").read_text())["validation"] == both["exact"]
     assert f"{apart:.1%}" in forms_text(both) and "frozen" in forms_text(both)
 
 

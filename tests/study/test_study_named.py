@@ -14,6 +14,7 @@ from torch import nn
 from evaluation.models.head import read_head
 from study.doctor import doctor
 from study.export import Order, export
+from study.loading import loading
 from study.measure import Measurer
 from study.observe import load_outputs
 from study.run import run
@@ -104,4 +105,7 @@ def _run_and_export(study: Study, out: Path, name: str) -> None:
     with torch.inference_mode():
         found = head(network(inputs)).numpy()
     assert load_outputs(study, trial.id)["pets"] == pytest.approx(found, abs=1e-4)
+    told: dict[str, Any] = {}
+    exec(loading(out, str(out)), told)
+    assert torch.equal(told["network"].state_dict()["norm.weight"], network.norm.weight)
     assert 'create_model(named["architecture"])' in (out / "README.md").read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ import torch
 from evaluation.models.head import read_head
 from study.doctor import doctor
 from study.export import Order, export
+from study.loading import loading
 from study.measure import Measurer
 from study.observe import load_outputs
 from study.run import run
@@ -106,3 +107,6 @@ def _run_and_export(study: Study, out: Path, texts: dict[str, list[str]], words:
         with torch.inference_mode():
             found = head(encoder(**words(texts[name], padding=True, return_tensors="pt")).pooler_output)
         assert load_outputs(study, trial.id)[name] == pytest.approx(found.numpy(), abs=1e-4)
+        told: dict[str, Any] = {"text": texts[name][0]}
+        exec(loading(out, str(out), name), told)
+        assert told["logits"].tolist()[0] == pytest.approx(found[0].tolist(), abs=1e-4)

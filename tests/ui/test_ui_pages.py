@@ -1,16 +1,23 @@
 """Every page in its empty, waiting, failed and finished state, without a browser."""
 
+import json
+import os
 import shutil
+import signal
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from study import doctor
+from study import doctor, worker
+from study.settings import MethodChoice
 from study.study import Study, open_study
 from tests.conftest import ROOT
 from tests.ui.visiting import texts, visit
-from ui import copy
+from ui import copy, forming, jobs
+from ui import copy_export as export_words
 from ui import copy_history as told
 from ui import copy_run as run_words
 from ui import copy_setup as setup_words
@@ -208,6 +215,34 @@ def test_a_study_from_the_form_with_a_method_of_the_gallery(home: Path, untouche
     assert [one.name for one in settings.methods] == ["task_arithmetic", "ties"]
     assert settings.methods[1].settings == {"density": 0.3}
     assert run_words.DOCTOR_RUNNING in str(app.get("progress")[0].proto) or doctor.last_report(open_study(made))
+
+
+def test_the_exact_form_of_a_way_of_blending(untouched: Study) -> None:
+    """From the question to the command that writes it; a way with one form asks nothing."""
+    assert not visit("export", "demo", pick="0.9~0.3~0.5").radio
+    pick = dict(zip(untouched.coefficients, (0.9, 0.3, 0.5), strict=True))
+    Study(untouched.folder, untouched.settings.model_copy(update={"methods": (MethodChoice(name="ties"),)})).save()
+    study = open_study(untouched.folder)
+    app = visit("export", "demo", pick="0.9~0.3~0.5")
+    assert app.radio(key="form").options == list(export_words.FORMS.values()) and app.radio(key="form").value is False
+    app.button(key="compare-forms").click().run()
+    deadline = time.monotonic() + 120
+    while not jobs.forms(study, pick, "ties")[0] or worker.alive(study.folder):
+        assert time.monotonic() < deadline, jobs.forms(study, pick, "ties")
+        time.sleep(0.2)
+    app.radio(key="form").set_value(True).run()
+    assert not app.exception
+    found, _ = jobs.forms(study, pick, "ties")
+    share = f"{100 * found['distance']:.1f} %"
+    assert 0.0 < found["distance"] < 1.0 and export_words.APART.format(share=share) in texts(app)
+    assert list(app.table[-1].value.columns)[1:] == list(export_words.FORMS.values())
+    assert any("--format 'as base' --exact --out" in one.value for one in app.code)
+    app.button(key="write").click().run()
+    note = json.loads((study.folder / "exports" / "my-mix.job").read_text())
+    assert "--exact" in psutil.Process(note["pid"]).cmdline()
+    os.kill(note["pid"], signal.SIGKILL)
+    facts = {"forms": {"written": "exact", "distance": found["distance"]}}
+    assert share in str(forming.written(facts)) and forming.written({"forms": None}) is None
 
 
 def test_experts_that_do_not_fit_are_named_at_a_glance(home: Path, untouched: Study, tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ import streamlit as st
 
 from study import worker
 from study.front import baselines, shown, task_facts
+from study.loading import ANY, loading
 from study.predict import predict
 from study.study import Study
 from study.trial import Trial
-from ui import copy, exports, jobs, parts, state, taking, words
+from ui import copy, exports, forming, jobs, parts, state, taking, words
 from ui import copy_export as told
 from ui.glossary import meaning
 
@@ -143,8 +144,9 @@ def write_form(study: Study, method: str, strengths: dict[str, float], done: boo
     good = jobs.good_name(name)
     if not good:
         st.error(copy.EXPORT_NAME_BAD)
+    exact = forming.choose(study, method, strengths)
     busy = worker.alive(study.folder)
-    if busy:
+    if busy and not forming.comparing(study, method, strengths):
         until_free(study.folder.name)
     if not done:
         st.caption(told.UNCHECKED)
@@ -152,20 +154,19 @@ def write_form(study: Study, method: str, strengths: dict[str, float], done: boo
     taking.licence_box(study)
     label = copy.EXPORT_BUTTON if done else copy.EXPORT_ANYWAY
     if st.button(label, type="primary" if done else "secondary", disabled=not good or busy or not enough, key="write"):
-        jobs.start_export(
-            study, study.check(study.method(method), strengths), method, jobs.free_name(study, name), dtype
-        )
+        wanted = study.check(study.method(method), strengths)
+        jobs.start_export(study, wanted, method, jobs.free_name(study, name), dtype, exact)
         st.rerun()
-    command(study, method, strengths, name, dtype)
+    command(study, method, strengths, name, f"--format '{dtype}'{' --exact' if exact else ''}")
 
 
-def command(study: Study, method: str, strengths: dict[str, float], name: str, dtype: str) -> None:
+def command(study: Study, method: str, strengths: dict[str, float], name: str, options: str) -> None:
     """What does the same without a browser."""
     at = ",".join(f"{expert}={value:g}" for expert, value in strengths.items())
     with st.expander(told.COMMAND):
         st.code(
             f"python -m study measure {study.folder} --at {at} --method {method} --test\n"
-            f"python -m study export {study.folder} --at {at} --method {method} --format '{dtype}' --out {name}\n"
+            f"python -m study export {study.folder} --at {at} --method {method} {options} --out {name}\n"
             f"python -m study verify {name}",
             language="bash",
         )
@@ -175,6 +176,8 @@ def finished(study: Study, export: jobs.Export) -> None:
     """One finished export: where it is, what it scored, how to load it, its files."""
     tasks = task_facts(study)
     st.success(copy.EXPORT_DONE)
+    if form := forming.written(export.facts):
+        st.caption(form)
     st.code(str(export.folder), language=None)
     links = exports.offer(export.folder, [name for name, _ in jobs.files(export)])
     (first, count), *others = jobs.files(export)
@@ -188,15 +191,10 @@ def finished(study: Study, export: jobs.Export) -> None:
     rows = parts.scores(tasks, None, facts.get("validation"), facts["metrics"], baselines(study))
     st.table(rows, border="horizontal", hide_index=True)
     st.markdown(f"**{copy.LOAD_TITLE}**")
-    st.code(loading(study, export), language="python")
+    heads = sorted(path.stem for path in (export.folder / "heads").glob("*.safetensors"))
+    st.code(loading(export.folder, str(export.folder), next(iter(heads), ANY)), language="python")
     with st.expander(copy.FILES_TITLE):
         st.code("\n".join(f"{value}  {name}" for name, value in facts["sha256"].items()), language=None)
-
-
-def loading(study: Study, export: jobs.Export) -> str:
-    """The lines of Python that load an exported model."""
-    task = study.tasks[0].name if study.tasks else "TASK"
-    return copy.LOADING.format(folder=export.folder, task=task)
 
 
 def all_exports(study: Study) -> None:
