@@ -53,10 +53,11 @@ answer = model.config.id2label[int(logits.argmax())]
 """
 
 _NAMED = """import json
+from pathlib import Path
 from LIBRARY import BUILD
 from safetensors.torch import load_file
 
-named = json.load(open("FOLDER/model.json"))  # the architecture's name
+named = json.loads(Path("FOLDER/model.json").read_text())  # the architecture's name
 network = BUILD(named["architecture"])
 network.load_state_dict(load_file("FOLDER/model.safetensors"), strict=False)  # a task's own head is in heads/
 """
