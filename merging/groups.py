@@ -10,14 +10,13 @@ What stands outside the blocks belongs to the first of them (embeddings, first c
 last (final norm, projection, head).
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from merging.architecture import BLOCK
+from merging.architecture import BLOCK, LATE
 from merging.errors import MergingError
 from merging.method import Array, Method, ordered
 
@@ -25,10 +24,6 @@ Groups = int | Literal["slope"]
 MARK = "@"
 SLOPE = ("first", "last")
 MOST = 16
-LATE = re.compile(
-    r"(?:^|\.)(?:ln_post|ln_final|ln_f|post_layernorm|final_layer_norm|norm|layernorm|proj|text_projection"
-    r"|visual_projection|logit_scale|pooler|head|lm_head|classifier|fc)(?:\.|$)"
-)
 
 
 def checked_groups(groups: object) -> Groups:

@@ -12,20 +12,13 @@ import numpy.typing as npt
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from merging.architecture import BLOCK
+from merging.architecture import BLOCK, MLPS
 from merging.tensors import Tensors
 
 Places = npt.NDArray[np.intp]
 Pair = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]  # W₁ (n, d), W₂ (d, n)
 SWEEPS = 8
 MOST = 4
-
-PAIRS = (
-    ("c_fc.weight", "c_proj.weight"),
-    ("fc1.weight", "fc2.weight"),
-    ("up_proj.weight", "down_proj.weight"),
-    ("intermediate.dense.weight", "output.dense.weight"),
-)
 
 
 @dataclass(frozen=True)
@@ -141,7 +134,7 @@ def pairs(tensors: Tensors) -> Sequence[tuple[str, str]]:
     keys = set(tensors.keys())
     found = []
     for key in sorted(keys):
-        for first, second in PAIRS:
+        for first, second in MLPS:
             other = key.removesuffix(first) + second
             if key.endswith(first) and other in keys and tensors.shape(key)[0] == tensors.shape(other)[1]:
                 found.append((key, other))

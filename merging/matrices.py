@@ -5,15 +5,17 @@ on its own, so checkpoints with fused and with separate projections give the sam
 """
 
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from merging.architecture import FUSED, NO_MATRIX
 from merging.method import Array
+from merging.setting import Choice
 from merging.trim import by_expert
 
-SPLIT_HELP = "Treat query, key and value as three matrices where a model stores them as one."
+SplitQkv = Annotated[bool, Choice("Treat query, key and value as three matrices where a model stores them as one.")]
 
 
 def row_blocks(name: str, shape: tuple[int, ...], split_qkv: bool) -> list[slice]:

@@ -25,6 +25,7 @@ from merging.methods import __path__ as METHOD_FOLDERS
 from merging.pairs import Pairs
 from merging.setting import NOTHING, Setting, Value, checked, settings_of
 from merging.task_vector import TaskVectors
+from merging.trim import by_expert
 
 Linearity = Literal["linear", "frozen", "span", "nonlinear"]
 Array = npt.NDArray[np.float64]
@@ -159,8 +160,15 @@ class Method:
     def combine_tensor(
         self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
     ) -> Tensor:
-        """Merge one tensor from its raw task vectors (T, *shape), without changing them."""
-        raise NotImplementedError(self.name)
+        """Merge one tensor from its raw task vectors (T, *shape), without changing them.
+
+        As it stands, the exact form of a frozen method that takes c_t τ_t for τ_t: base + Σ of their directions.
+        """
+        if self.linearity != "frozen":
+            raise NotImplementedError(self.name)
+        scaled = deltas * by_expert(coefficients.tolist(), deltas)
+        merged: Tensor = base + self.prepare_tensor(name, scaled, survey).sum(0)
+        return merged
 
     def combine_pairs(
         self, name: str, pairs: Pairs, coefficients: Array, survey: object | None, exact: bool

@@ -1,8 +1,12 @@
 """Directions between vectors of which only the Gram matrix (T, T) is known, as coordinates (T,) on them."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 
-from merging.method import Array
+from merging.method import Array, Linearity, Scalars
+from merging.proportions import Proportional, shares
 
 SMALLEST = 1e-12
 
@@ -36,3 +40,26 @@ def arc(weights: Array, gram: Array, straight: float) -> Array:
         return weights
     angle = float(np.arccos(cosine))
     return np.asarray(np.sin(weights * angle) / np.sin(angle))
+
+
+@dataclass(frozen=True)
+class Spherical(Proportional):
+    """A method that weighs the vectors of a tensor by their shares and the angles between them."""
+
+    linearity: ClassVar[Linearity] = "span"
+    uses_gram: ClassVar[bool] = True
+
+    @property
+    def by_rows(self) -> bool:
+        """Rows need nothing of each other, beyond the Gram matrix."""
+        return True
+
+    def scalars(self, coefficients: Array, gram: Array | None) -> Scalars:
+        """Return the multipliers for the shares of the coefficients."""
+        if gram is None:
+            raise TypeError(f"{self.title} needs the Gram matrix")
+        return self.turned(shares(coefficients), gram)
+
+    def turned(self, weights: Array, gram: Array) -> Scalars:
+        """Return the multipliers for shares (T,); `gram` is (T+1, T+1), [base, τ_1 … τ_T]."""
+        raise NotImplementedError(self.name)

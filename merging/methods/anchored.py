@@ -1,7 +1,6 @@
 """Anchored regression: RegMean held to another merge, each kind of layer as strongly as it needs."""
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -10,18 +9,13 @@ from torch import Tensor
 
 from merging.access import Access
 from merging.anchor import AT_FORM, AT_HELP, ON_HELP, On, anchored, write_sum
+from merging.architecture import KINDS, kind_of
 from merging.method import Linearity, Method, Paper
 from merging.moments import Regression
 from merging.setting import Choice, Range, Text
 from merging.task_vector import Layout, TaskVectors
 
 DECADES = (-3.0, 2.0)  # where pulls are looked for, as powers of ten
-KINDS: Mapping[str, str] = {
-    "attention_in": r"in_proj|q_proj|k_proj|v_proj|query|key|value|qkv",
-    "attention_out": r"out_proj|o_proj|attn\.proj|attention\.output",
-    "mlp_in": r"c_fc|fc1|up_proj|gate_proj|intermediate",
-    "mlp_out": r"c_proj|fc2|down_proj|output\.dense",
-}
 
 
 def pull_help(what: str) -> str:
@@ -120,15 +114,6 @@ class Anchored(Method):
         best = max(tried, key=lambda one: one["mean"])["pulls"]
         solve(rows, pulls, held, regression, vectors.layout, best)
         return best, tried
-
-
-def kind_of(name: str) -> str:
-    """Return the kind of layer that a tensor belongs to.
-
-    >>> kind_of("visual.transformer.resblocks.0.mlp.c_fc.weight")
-    'mlp_in'
-    """
-    return next((kind for kind, pattern in KINDS.items() if re.search(pattern, name)), "others")
 
 
 def solve(

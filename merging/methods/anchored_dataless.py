@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from merging.anchor import AT_FORM, AT_HELP, ON_HELP, Anchor, On, anchored
-from merging.matrices import SPLIT_HELP, row_blocks
+from merging.matrices import SplitQkv, row_blocks
 from merging.method import Linearity, Method, Paper
 from merging.moments import divided, level
 from merging.setting import Choice, Range, Text
@@ -39,7 +39,7 @@ class AnchoredDataless(Method):
     on: Annotated[On, Choice(ON_HELP)] = "tsv_m"
     at: Annotated[str, Text(AT_HELP, AT_FORM)] = ""
     pull: Annotated[float, Range(1e-6, 1e6, "Pull towards the anchor, in mean eigenvalues of the Gram sum.")] = 0.1
-    split_qkv: Annotated[bool, Choice(SPLIT_HELP)] = True
+    split_qkv: SplitQkv = True
 
     def survey(self, vectors: TaskVectors) -> Anchor:
         """Look at the whole model as the anchor's method does."""

@@ -2,15 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from merging.interference import filtered
-from merging.matrices import by_matrix
+from merging.matrices import SplitQkv, by_matrix
 from merging.method import Linearity, Method, Paper
-from merging.setting import Choice
+from merging.methods.swudi import Swudi
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,9 @@ class Aswudi(Method):
     summary: ClassVar[str] = "Like SWUDI, and finds for each layer how many directions to correct."
     linearity: ClassVar[Linearity] = "linear"
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
-    paper: ClassVar[Paper] = Paper(
-        "2606.07289",
-        "Closed-Form Spectral Regularization for Multi-Task Model Merging",
-        2026,
-        "Wei et al.",
-    )
+    paper: ClassVar[Paper] = Swudi.paper
 
-    split_qkv: Annotated[
-        bool, Choice("Treat query, key and value as three matrices where a model stores them as one.")
-    ] = True
+    split_qkv: SplitQkv = True
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Filter every matrix."""

@@ -8,6 +8,7 @@ from torch import Tensor
 from merging import election
 from merging.election import MERGE_HELP, Merge
 from merging.method import Array, Linearity, Method, Paper
+from merging.methods.breadcrumbs import Breadcrumbs
 from merging.setting import Choice, Range
 from merging.trim import between
 from merging.variant import Variant
@@ -28,12 +29,7 @@ class BreadcrumbsTies(Method):
     linearity: ClassVar[Linearity] = "frozen"
     exact_form: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
-    paper: ClassVar[Paper] = Paper(
-        "2312.06795",
-        "Model Breadcrumbs: Scaling Multi-Task Model Merging with Sparse Masks",
-        2023,
-        "Davari and Belilovsky",
-    )
+    paper: ClassVar[Paper] = Breadcrumbs.paper
 
     density: Annotated[float, Range(0.001, 1.0, "Share of each tensor's changes that is kept.")] = 0.15
     top: Annotated[float, Range(0.0, 0.5, "Share of the largest changes that is left out.")] = 0.006

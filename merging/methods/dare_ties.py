@@ -9,6 +9,7 @@ from merging import election, trim
 from merging.dropping import VARIANT_HELP, dropped
 from merging.election import MERGE_HELP, Merge
 from merging.method import Array, Linearity, Method, Paper
+from merging.methods.dare_linear import DareLinear
 from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
 from merging.variant import Variant
@@ -39,12 +40,7 @@ class DareTies(Method):
     linearity: ClassVar[Linearity] = "frozen"
     exact_form: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
-    paper: ClassVar[Paper] = Paper(
-        "2311.03099",
-        "Language Models are Super Mario: Absorbing Abilities from Homologous Models as a Free Lunch",
-        2023,
-        "Yu et al.",
-    )
+    paper: ClassVar[Paper] = DareLinear.paper
 
     drop: Annotated[float, Range(0.0, 0.99, "Share of each expert's changes that is dropped at random.")] = 0.5
     density: Annotated[float, Range(0.001, 1.0, "Share that the trim keeps, dropped ones counted.")] = 0.2

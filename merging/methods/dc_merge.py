@@ -8,7 +8,7 @@ from torch import Tensor
 
 from merging import election
 from merging.linalg import RELATIVE, leading, polar
-from merging.matrices import SPLIT_HELP, by_matrix, merge_by_matrix
+from merging.matrices import SplitQkv, by_matrix, merge_by_matrix
 from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Choice, Range
 from merging.trim import kept_largest
@@ -43,7 +43,7 @@ class DcMerge(Method):
     smoothing: Annotated[
         Literal["none", "average", "linear"], Choice("How an expert's strengths are evened out; for LoRA experts.")
     ] = "none"
-    split_qkv: Annotated[bool, Choice(SPLIT_HELP)] = True
+    split_qkv: SplitQkv = True
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Vote at equal coefficients."""

@@ -9,6 +9,7 @@ from merging import election
 from merging.election import MERGE_HELP, Merge
 from merging.magprune import HELP_DENSITY, HELP_EPSILON, HELP_SEED, HELP_VARIANT, magprune
 from merging.method import Array, Linearity, Method, Paper
+from merging.methods.della_linear import DellaLinear
 from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
 from merging.variant import Variant
@@ -28,12 +29,7 @@ class Della(Method):
     linearity: ClassVar[Linearity] = "frozen"
     exact_form: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
-    paper: ClassVar[Paper] = Paper(
-        "2406.11617",
-        "DELLA-Merging: Reducing Interference in Model Merging through Magnitude-Based Sampling",
-        2024,
-        "Deep et al.",
-    )
+    paper: ClassVar[Paper] = DellaLinear.paper
 
     density: Annotated[float, Range(0.05, 1.0, HELP_DENSITY)] = 0.7
     epsilon: Annotated[float, Range(0.0, 0.4, HELP_EPSILON)] = 0.07

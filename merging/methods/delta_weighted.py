@@ -5,9 +5,8 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from merging.method import Array, Linearity, Method, Paper
+from merging.method import Linearity, Method, Paper
 from merging.setting import Range
-from merging.trim import by_expert
 
 SMALLEST = 1e-30
 
@@ -47,11 +46,3 @@ class DeltaWeighted(Method):
         share = size / size.max(dim=0).values.clamp_min(SMALLEST)  # keeps powers away from underflow
         share = share.pow(self.power)
         return deltas * share / share.sum(0).clamp_min(SMALLEST)
-
-    def combine_tensor(
-        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
-    ) -> Tensor:
-        """Weigh c_t τ_t instead."""
-        scaled = deltas * by_expert(coefficients.tolist(), deltas)
-        merged: Tensor = base + self.prepare_tensor(name, scaled, survey).sum(0)
-        return merged

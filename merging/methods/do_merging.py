@@ -1,6 +1,5 @@
 """DO-Merging: merge lengths and directions apart, after making the adapters' factors less alike."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -9,17 +8,17 @@ import torch
 from torch import Tensor
 
 from merging.descent import adam
+from merging.factored import Factored
 from merging.linalg import RELATIVE
-from merging.matrices import SPLIT_HELP, row_blocks
-from merging.method import Array, Linearity, Method, Paper
+from merging.matrices import SplitQkv, row_blocks
+from merging.method import Array, Paper
 from merging.pairs import Pair, Pairs, Part, joined, stacked
-from merging.setting import Choice, Range
-from merging.task_vector import TaskVectors
+from merging.setting import Range
 from merging.trim import by_expert
 
 
 @dataclass(frozen=True)
-class DoMerging(Method):
+class DoMerging(Factored):
     """Decoupled and orthogonal merging of adapters, in the manner of DO-Merging (Zheng et al., arXiv 2505.15875).
 
     Of LoRA experts τ_t = B_t A_t, first Â_t = A_t + δ_t by descent on Σ_{i≠j} ‖Â_i Â_jᵀ‖² + pull · Σ ‖δ_t‖², and B
@@ -36,8 +35,6 @@ class DoMerging(Method):
     name: ClassVar[str] = "do_merging"
     title: ClassVar[str] = "DO-Merging"
     summary: ClassVar[str] = "Merges how far and in which direction each column moved apart from each other."
-    linearity: ClassVar[Linearity] = "nonlinear"
-    in_factors: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "2505.15875", "Decouple and Orthogonalize: A Data-Free Framework for LoRA Merging", 2025, "in the manner of"
     )
@@ -45,26 +42,17 @@ class DoMerging(Method):
     steps: Annotated[int, Range(0, 1000, "Steps of the descent; 0 leaves the factors as they are.")] = 100
     rate: Annotated[float, Range(0.0001, 0.1, "Length of a step, as a share of the factors' mean size.")] = 0.01
     pull: Annotated[float, Range(0.0, 1000.0, "How strongly the factors are held to where they were.")] = 1.0
-    split_qkv: Annotated[bool, Choice(SPLIT_HELP)] = True
+    split_qkv: SplitQkv = True
 
     def default(self, experts: int) -> float:
         """Return 1/T: the mean length and the mean direction."""
         return 1.0 / experts
 
-    def survey(self, vectors: TaskVectors) -> Mapping[str, Pairs]:
-        """Make the factors of every adapted matrix less alike."""
-        found: dict[str, Pairs] = {}
-        for entry in vectors.layout.entries:
-            pairs = vectors.pairs(entry.name)
-            if pairs is not None:
-                found[entry.name] = self._apart(pairs)
-        return found
-
     def combine_tensor(
         self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
     ) -> Tensor:
         """Merge lengths and directions apart."""
-        own = _survey(survey)
+        own = self.factors(survey)
         if name in own:
             left, right = self.combine_pairs(name, own[name], coefficients, survey, exact=True)
             return base + left @ right
@@ -83,7 +71,7 @@ class DoMerging(Method):
         self, name: str, pairs: Pairs, coefficients: Array, survey: object | None, exact: bool
     ) -> tuple[Tensor, Tensor]:
         """Return the product, of the rank of all adapters together; `pairs` are taken from the survey."""
-        pairs = _survey(survey)[name]
+        pairs = self.factors(survey)[name]
         if _swapped(pairs):  # columns are those of the module's own weight, not of the base's transposed one
             left, right = self._together([pair.flipped for pair in pairs], [slice(None)], coefficients)
             return right.T, left.T
@@ -100,8 +88,8 @@ class DoMerging(Method):
             parts.append((block, torch.cat([pair.left for pair in own], dim=1), torch.cat(rights)))
         return stacked(parts, len(pairs[0].left)) if len(parts) > 1 else parts[0][1:]
 
-    def _apart(self, pairs: Pairs) -> Pairs:
-        """Return B̂_t and Â_t."""
+    def changed(self, pairs: Pairs) -> Pairs:
+        """Return B̂_t and Â_t, which are less alike."""
         if not self.steps:
             return pairs
         ranks = [pair.rank for pair in pairs]
@@ -146,9 +134,3 @@ def _lengths(pair: Pair) -> Tensor:
 
 def _swapped(pairs: Pairs) -> bool:
     return any(pair.swapped for pair in pairs if pair.rank)
-
-
-def _survey(survey: object | None) -> Mapping[str, Pairs]:
-    if not isinstance(survey, dict):
-        raise TypeError("DO-Merging needs the adapters' factors")
-    return survey

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from merging.descent import adam
 from merging.linalg import kth_magnitudes, leading
-from merging.matrices import SPLIT_HELP, row_blocks
+from merging.matrices import SplitQkv, row_blocks
 from merging.method import Array, Linearity, Method, Paper
-from merging.setting import Choice, Range
+from merging.setting import Range
 from merging.task_vector import TaskVectors
 from merging.trim import Thresholds, kept
 
@@ -48,7 +48,7 @@ class Doge(Method):
     density: Annotated[float, Range(0.001, 1.0, "Share of each expert's changes that is kept.")] = 0.3
     subspace: Annotated[int, Range(1, 64, "The common change avoids one in so many of a layer's directions.")] = 6
     steps: Annotated[int, Range(0, 1000, "Steps of Adam.")] = 400
-    split_qkv: Annotated[bool, Choice(SPLIT_HELP)] = True
+    split_qkv: SplitQkv = True
 
     def survey(self, vectors: TaskVectors) -> tuple[Thresholds]:
         """Find the thresholds over all matrices."""

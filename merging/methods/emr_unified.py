@@ -6,8 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from merging.method import Array, Linearity, Method, Paper
-from merging.trim import by_expert
+from merging.method import Linearity, Method, Paper
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,6 @@ class EmrUnified(Method):
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Keep the largest agreeing change of each weight."""
         return _unified(deltas)
-
-    def combine_tensor(
-        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
-    ) -> Tensor:
-        """Elect again with the coefficients."""
-        return base + _unified(deltas * by_expert(coefficients.tolist(), deltas)).sum(0)
 
 
 def _unified(changes: Tensor) -> Tensor:

@@ -14,9 +14,6 @@ from merging.setting import Range
 from merging.task_vector import TaskVectors
 from merging.training import Course, Look, Preference, Rate, Steps, Trained, looking, preferences, train
 
-Start = Annotated[float, Range(0.01, 0.99, "α at the start.")]
-Even = Annotated[float, Range(0.0, 100.0, "γ, the pull of every α to the mean of all.")]
-
 
 @dataclass(frozen=True)
 class ExpertMerging(Method):
@@ -46,10 +43,10 @@ class ExpertMerging(Method):
         "Zhang et al.",
     )
 
-    start: Start = 0.3
+    start: Annotated[float, Range(0.01, 0.99, "α at the start.")] = 0.3
     steps: Steps = 200
     rate: Rate = 0.1
-    even: Even = 0.05
+    even: Annotated[float, Range(0.0, 100.0, "γ, the pull of every α to the mean of all.")] = 0.05
     look: Look = 10
     preference: Preference = ""
 

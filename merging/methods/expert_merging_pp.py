@@ -8,19 +8,18 @@ from torch import Tensor
 
 from merging.access import Access
 from merging.anchor import source
-from merging.method import Linearity, Method, Paper
-from merging.methods.expert_merging import Even, ExpertMerging, Start, learn_shares, remember
+from merging.methods.expert_merging import ExpertMerging, learn_shares, remember
 from merging.scaled import Scaled, applied, filled
 from merging.setting import Range
 from merging.task_vector import TaskVectors
-from merging.training import Course, Look, Preference, Rate, Steps, looking
+from merging.training import Course
 
 BUDGET_HELP = "How many coefficients each expert has, for each tensor of the model."
 FOCUS_HELP = "κ: 0 gives every tensor as many, more gives them to the important ones."
 
 
 @dataclass(frozen=True)
-class ExpertMergingPlusPlus(Method):
+class ExpertMergingPlusPlus(ExpertMerging):
     """Expert Merging++ (arXiv 2509.25712, importance-guided chunking; the authors' code Littleor/ExpertMerging).
 
     Expert Merging once; then I_ℓ = Σ_k |α_k^ℓ| · mean |τ_k^ℓ| · n_ℓ tells how important tensor ℓ is, its n_ℓ numbers
@@ -37,24 +36,9 @@ class ExpertMergingPlusPlus(Method):
     name: ClassVar[str] = "expert_merging_pp"
     title: ClassVar[str] = "Expert Merging++"
     summary: ClassVar[str] = "Expert Merging with more coefficients where the layers matter most."
-    linearity: ClassVar[Linearity] = "linear"
-    needs_data: ClassVar[tuple[str, ...]] = ("inputs", "validation")
-    bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
-    paper: ClassVar[Paper] = ExpertMerging.paper
 
-    start: Start = 0.3
-    steps: Steps = 200
-    rate: Rate = 0.1
-    even: Even = 0.05
     budget: Annotated[float, Range(0.1, 10.0, BUDGET_HELP)] = 1.2
     focus: Annotated[float, Range(0.0, 4.0, FOCUS_HELP)] = 0.5
-    look: Look = 10
-    preference: Preference = ""
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Samples without labels."""
-        return ("inputs", *looking(self.look))
 
     def learn(self, rows: Tensor, vectors: TaskVectors, access: Access) -> dict[str, Any]:
         """Learn α per tensor, cut the tensors by importance, learn α per chunk."""

@@ -1,14 +1,13 @@
 """Iso-C: give all directions of the summed change the same strength."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
 from merging.linalg import isotropic
-from merging.matrices import merge_by_matrix
+from merging.matrices import SplitQkv, merge_by_matrix
 from merging.method import Array, Linearity, Method, Paper
-from merging.setting import Choice
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,7 @@ class IsoC(Method):
         "Marczak et al.",
     )
 
-    split_qkv: Annotated[
-        bool, Choice("Treat query, key and value as three matrices where a model stores them as one.")
-    ] = True
+    split_qkv: SplitQkv = True
 
     def combine_tensor(
         self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None

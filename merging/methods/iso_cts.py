@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from merging.linalg import leading, polar
-from merging.matrices import SPLIT_HELP, merge_by_matrix
+from merging.matrices import SplitQkv, merge_by_matrix
 from merging.method import Array, Linearity, Method, Paper
-from merging.setting import Choice, Range
+from merging.methods.iso_c import IsoC
+from merging.setting import Range
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,10 @@ class IsoCts(Method):
     summary: ClassVar[str] = "Like Iso-C, and keeps room for directions that only one expert uses."
     linearity: ClassVar[Linearity] = "nonlinear"
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
-    paper: ClassVar[Paper] = Paper(
-        "2502.04959",
-        "No Task Left Behind: Isotropic Model Merging with Common and Task-Specific Subspaces",
-        2025,
-        "Marczak et al.",
-    )
+    paper: ClassVar[Paper] = IsoC.paper
 
     common: Annotated[float, Range(0.0, 1.0, "Share of each layer's directions that the experts have in common.")] = 0.8
-    split_qkv: Annotated[bool, Choice(SPLIT_HELP)] = True
+    split_qkv: SplitQkv = True
 
     def combine_tensor(
         self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None

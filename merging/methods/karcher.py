@@ -5,16 +5,15 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from merging.method import Array, Linearity, Method, Paper, Scalars
-from merging.proportions import check_sum, shares
+from merging.method import Array, Paper, Scalars
 from merging.setting import Choice, Range
-from merging.sphere import SMALLEST, cosines, experts_gram, lengths
+from merging.sphere import SMALLEST, Spherical, cosines, experts_gram, lengths
 
 TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
-class Karcher(Method):
+class Karcher(Spherical):
     """Weighted Karcher (Fréchet) mean on the unit sphere, tensor by tensor (mergekit's `karcher`).
 
     With w = c / Σ c and unit vectors u_t: from m = normalised(Σ w_t u_t), repeat
@@ -26,8 +25,6 @@ class Karcher(Method):
     name: ClassVar[str] = "karcher"
     title: ClassVar[str] = "Karcher mean"
     summary: ClassVar[str] = "Finds the centre of the experts on a sphere, so that none of them shrinks."
-    linearity: ClassVar[Linearity] = "span"
-    uses_gram: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "",
         "Riemannian center of mass and mollifier smoothing",
@@ -40,24 +37,8 @@ class Karcher(Method):
     )
     steps: Annotated[int, Range(1, 100, "Most steps towards the centre.")] = 10
 
-    def default(self, experts: int) -> float:
-        """Return 1/T: equal shares."""
-        return 1.0 / experts
-
-    @property
-    def by_rows(self) -> bool:
-        """Rows need nothing of each other, beyond the Gram matrix."""
-        return True
-
-    def check(self, coefficients: Array) -> None:
-        """Refuse coefficients whose sum is (nearly) zero."""
-        check_sum(coefficients)
-
-    def scalars(self, coefficients: Array, gram: Array | None) -> Scalars:
+    def turned(self, weights: Array, gram: Array) -> Scalars:
         """Return the multipliers, said as base and task vectors."""
-        if gram is None:
-            raise TypeError("the Karcher mean needs the Gram matrix")
-        weights = shares(coefficients)
         if self.of == "task vectors":
             return Scalars(1.0, self._mean(gram[1:, 1:], weights))
         found = self._mean(experts_gram(gram), weights)

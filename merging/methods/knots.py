@@ -10,7 +10,7 @@ from torch import Tensor
 from merging import election
 from merging.election import MERGE_HELP, Merge
 from merging.linalg import kth_magnitudes
-from merging.matrices import SPLIT_HELP, mean_rest, row_blocks
+from merging.matrices import SplitQkv, mean_rest, row_blocks
 from merging.method import Array, Linearity, Method, Paper
 from merging.pairs import Pair, Pairs, Part, joined, stacked
 from merging.setting import Choice, Range
@@ -58,7 +58,7 @@ class Knots(Method):
         0.2
     )
     merge: Annotated[Merge, Choice(MERGE_HELP)] = "mean"
-    split_qkv: Annotated[bool, Choice(SPLIT_HELP)] = True
+    split_qkv: SplitQkv = True
 
     def default(self, experts: int) -> float:
         """Return 0.6, as published for ViT-B/32."""

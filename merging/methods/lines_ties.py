@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from torch import Tensor
 
 from merging.method import Array, Linearity, Method, Paper
-from merging.methods.lines import ALPHA_HELP, BETA_HELP, Survey, depths, first_strength
+from merging.methods.lines import ALPHA_HELP, BETA_HELP, Lines, Survey, depths, first_strength
 from merging.methods.ties import Ties
 from merging.setting import Range
 from merging.task_vector import TaskVectors
@@ -27,12 +27,7 @@ class LinesTies(Method):
     linearity: ClassVar[Linearity] = "frozen"
     exact_form: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
-    paper: ClassVar[Paper] = Paper(
-        "2410.17146",
-        "LiNeS: Post-training Layer Scaling Prevents Forgetting and Enhances Model Merging",
-        2024,
-        "Wang et al.",
-    )
+    paper: ClassVar[Paper] = Lines.paper
 
     density: Annotated[float, Range(0.001, 1.0, "Share of each expert's changes that is kept.")] = 0.2
     alpha: Annotated[float, Range(0.0, 3.0, ALPHA_HELP)] = 1.0

@@ -6,8 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from merging.method import Array, Linearity, Method, Paper
-from merging.trim import by_expert
+from merging.method import Linearity, Method, Paper
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,6 @@ class Magmax(Method):
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Keep each weight's largest change."""
         return deltas * _winners(deltas)
-
-    def combine_tensor(
-        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
-    ) -> Tensor:
-        """Compare the changes times their coefficients."""
-        weighted = deltas * by_expert(coefficients.tolist(), deltas)
-        return base + (weighted * _winners(weighted)).sum(0)
 
 
 def _winners(changes: Tensor) -> Tensor:

@@ -5,14 +5,13 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from merging.method import Array, Linearity, Method, Paper, Scalars
-from merging.proportions import check_sum, shares
+from merging.method import Array, Paper, Scalars
 from merging.setting import Range
-from merging.sphere import SMALLEST, cosines, lengths
+from merging.sphere import SMALLEST, Spherical, cosines, lengths
 
 
 @dataclass(frozen=True)
-class Multislerp(Method):
+class Multislerp(Spherical):
     """Multi-SLERP on task vectors, tensor by tensor (mergekit's `multislerp` with a base).
 
     With w = c / Σ c and u_t = τ_t / ‖τ_t‖: merged = base + scale · (Σ w_t ‖τ_t‖) · normalised(Σ w_t u_t). In
@@ -23,8 +22,6 @@ class Multislerp(Method):
     name: ClassVar[str] = "multislerp"
     title: ClassVar[str] = "Multi-SLERP"
     summary: ClassVar[str] = "Averages the directions the experts moved in without losing their strength."
-    linearity: ClassVar[Linearity] = "span"
-    uses_gram: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "2403.13257",
         "Arcee's MergeKit: A Toolkit for Merging Large Language Models",
@@ -34,24 +31,9 @@ class Multislerp(Method):
 
     scale: Annotated[float, Range(0.0, 3.0, "Multiplies the merged task vector.")] = 1.0
 
-    def default(self, experts: int) -> float:
-        """Return 1/T: equal shares."""
-        return 1.0 / experts
-
-    @property
-    def by_rows(self) -> bool:
-        """Rows need nothing of each other, beyond the Gram matrix."""
-        return True
-
-    def check(self, coefficients: Array) -> None:
-        """Refuse coefficients whose sum is (nearly) zero."""
-        check_sum(coefficients)
-
-    def scalars(self, coefficients: Array, gram: Array | None) -> Scalars:
+    def turned(self, weights: Array, gram: Array) -> Scalars:
         """Return the multipliers of the task vectors."""
-        if gram is None:
-            raise TypeError("Multi-SLERP needs the Gram matrix")
-        own, weights = gram[1:, 1:], shares(coefficients)
+        own = gram[1:, 1:]
         sizes = lengths(own)
         norm = np.sqrt(max(float(weights @ cosines(own) @ weights), 0.0))
         if norm < 1e-8:

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from merging.method import Array, Linearity, Method, Paper, Scalars
-from merging.proportions import check_sum, shares
+from merging.method import Array, Paper, Scalars
+from merging.methods.multislerp import Multislerp
 from merging.setting import Range
-from merging.sphere import arc
+from merging.sphere import Spherical, arc
 
 STRAIGHT = 1.0 - 1e-12  # only task vectors on one line are averaged
 
 
 @dataclass(frozen=True)
-class Nuslerp(Method):
+class Nuslerp(Spherical):
     """Spherical interpolation of two task vectors, tensor by tensor (mergekit's `nuslerp` with a base).
 
     Per tensor, flattened: φ the angle between τ_1 and τ_2, t = c_2 / (c_1 + c_2),
@@ -22,33 +22,11 @@ class Nuslerp(Method):
     name: ClassVar[str] = "nuslerp"
     title: ClassVar[str] = "NuSLERP"
     summary: ClassVar[str] = "Turns what one expert learned into what the other learned, keeping its strength."
-    linearity: ClassVar[Linearity] = "span"
     experts: ClassVar[tuple[int, int | None]] = (2, 2)
-    uses_gram: ClassVar[bool] = True
-    paper: ClassVar[Paper] = Paper(
-        "2403.13257",
-        "Arcee's MergeKit: A Toolkit for Merging Large Language Models",
-        2024,
-        "Goddard et al.",
-    )
+    paper: ClassVar[Paper] = Multislerp.paper
 
     scale: Annotated[float, Range(0.0, 3.0, "Multiplies the merged task vector.")] = 1.0
 
-    def default(self, experts: int) -> float:
-        """Return 1/2: half-way."""
-        return 0.5
-
-    @property
-    def by_rows(self) -> bool:
-        """Rows need nothing of each other, beyond the Gram matrix."""
-        return True
-
-    def check(self, coefficients: Array) -> None:
-        """Refuse coefficients whose sum is (nearly) zero."""
-        check_sum(coefficients)
-
-    def scalars(self, coefficients: Array, gram: Array | None) -> Scalars:
+    def turned(self, weights: Array, gram: Array) -> Scalars:
         """Return the two multipliers of the task vectors."""
-        if gram is None:
-            raise TypeError("NuSLERP needs the Gram matrix")
-        return Scalars(1.0, self.scale * arc(shares(coefficients), gram[1:, 1:], STRAIGHT))
+        return Scalars(1.0, self.scale * arc(weights, gram[1:, 1:], STRAIGHT))

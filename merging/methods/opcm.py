@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from merging.linalg import RELATIVE, thin_svd
-from merging.matrices import row_blocks
+from merging.matrices import SplitQkv, row_blocks
 from merging.method import Array, Linearity, Method, Paper
-from merging.setting import Choice, Range
+from merging.setting import Range
 from merging.task_vector import TaskVectors
 from merging.trim import by_expert
 
@@ -43,9 +43,7 @@ class Opcm(Method):
     )
 
     alpha: Annotated[float, Range(0.0, 0.99, "Share of the earlier experts' strength that is protected.")] = 0.5
-    split_qkv: Annotated[
-        bool, Choice("Treat query, key and value as three matrices where a model stores them as one.")
-    ] = True
+    split_qkv: SplitQkv = True
 
     def survey(self, vectors: TaskVectors) -> tuple[float]:
         """Return λ at equal coefficients."""
@@ -69,13 +67,6 @@ class Opcm(Method):
         if not isinstance(survey, tuple):
             raise TypeError("OPCM needs its scale")
         return self._cleaned(name, deltas).div_(survey[0])
-
-    def combine_tensor(
-        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
-    ) -> Tensor:
-        """Project c_t τ_t, add and divide by their λ."""
-        scaled = deltas * by_expert(coefficients.tolist(), deltas)
-        return base + self.prepare_tensor(name, scaled, survey).sum(0)
 
     def _cleaned(self, name: str, deltas: Tensor) -> Tensor:
         found: Tensor = deltas.clone()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from merging.descent import adam, momentum
 from merging.linalg import leading
-from merging.matrices import SPLIT_HELP, merge_by_matrix
+from merging.matrices import SplitQkv, merge_by_matrix
 from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Choice, Range
 
@@ -43,7 +43,7 @@ class OptMerge(Method):
     )
     steps: Annotated[int, Range(0, 1000, "Steps of the descent.")] = 300
     scale: Annotated[float, Range(0.0, 2.0, "Multiplies the merged task vector.")] = 1.0
-    split_qkv: Annotated[bool, Choice(SPLIT_HELP)] = True
+    split_qkv: SplitQkv = True
 
     def combine_tensor(
         self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None

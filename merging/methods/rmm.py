@@ -1,22 +1,21 @@
 """RMM: keep the adapters in a small space from which each expert can be had back, and mix them there."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
-from merging.method import Array, Linearity, Method, Paper
+from merging.factored import Factored
+from merging.method import Array, Paper
 from merging.pairs import Pair, Pairs
-from merging.proportions import check_sum, shares
+from merging.proportions import Proportional, shares
 from merging.setting import Range
-from merging.task_vector import TaskVectors
 from merging.trim import by_expert
 
 
 @dataclass(frozen=True)
-class Rmm(Method):
+class Rmm(Factored, Proportional):
     """One model of Reversible Model Merging's space (Alipour and Amiri, arXiv 2510.14163).
 
     Of LoRA experts τ_t = B_t A_t: for every column of A, and every row of B, the T experts' vectors x_t (of r numbers)
@@ -33,37 +32,18 @@ class Rmm(Method):
     name: ClassVar[str] = "rmm"
     title: ClassVar[str] = "RMM"
     summary: ClassVar[str] = "Keeps adapters in a small space that gives each expert back; mixes them there."
-    linearity: ClassVar[Linearity] = "nonlinear"
-    in_factors: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper(
         "2510.14163", "Towards Reversible Model Merging For Low-rank Weights", 2025, "Alipour and Amiri"
     )
 
     models: Annotated[int, Range(1, 64, "How many directions of each vector's space are kept.")] = 2
 
-    def default(self, experts: int) -> float:
-        """Return 1/T: the mean of the factors."""
-        return 1.0 / experts
-
-    def check(self, coefficients: Array) -> None:
-        """Refuse coefficients whose sum is (nearly) zero."""
-        check_sum(coefficients)
-
-    def survey(self, vectors: TaskVectors) -> Mapping[str, Pairs]:
-        """Bring the factors of every adapted matrix into their space."""
-        found: dict[str, Pairs] = {}
-        for entry in vectors.layout.entries:
-            pairs = vectors.pairs(entry.name)
-            if pairs is not None:
-                found[entry.name] = self._kept(pairs)
-        return found
-
     def combine_tensor(
         self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
     ) -> Tensor:
         """Multiply the mixed factors; average where there are none."""
-        if name in _survey(survey):
-            left, right = self.combine_pairs(name, _survey(survey)[name], coefficients, survey, exact=True)
+        if name in self.factors(survey):
+            left, right = self.combine_pairs(name, self.factors(survey)[name], coefficients, survey, exact=True)
             return base + left @ right
         merged: Tensor = base + (deltas * by_expert(shares(coefficients).tolist(), deltas)).sum(0)
         return merged
@@ -72,14 +52,15 @@ class Rmm(Method):
         self, name: str, pairs: Pairs, coefficients: Array, survey: object | None, exact: bool
     ) -> tuple[Tensor, Tensor]:
         """Return the mixed factors; `pairs` are taken from the survey."""
-        pairs, weights = _survey(survey)[name], shares(coefficients).tolist()
+        pairs, weights = self.factors(survey)[name], shares(coefficients).tolist()
         left, right = torch.zeros_like(pairs[0].left), torch.zeros_like(pairs[0].right)
         for pair, weight in zip(pairs, weights, strict=True):
             left += pair.left * weight
             right += pair.right * weight
         return left, right
 
-    def _kept(self, pairs: Pairs) -> Pairs:
+    def changed(self, pairs: Pairs) -> Pairs:
+        """Bring the factors into their space."""
         rank = max(pair.rank for pair in pairs)
         lefts = torch.stack([_filled(pair.left.T, rank) for pair in pairs])  # (T, r, m)
         rights = torch.stack([_filled(pair.right, rank) for pair in pairs])
@@ -100,9 +81,3 @@ class Rmm(Method):
 def _filled(rows: Tensor, rank: int) -> Tensor:
     """Add rows of zeros up to `rank`."""
     return torch.cat([rows, rows.new_zeros((rank - len(rows), rows.shape[1]))])
-
-
-def _survey(survey: object | None) -> Mapping[str, Pairs]:
-    if not isinstance(survey, dict):
-        raise TypeError("RMM needs the adapters' factors")
-    return survey

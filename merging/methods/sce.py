@@ -8,9 +8,8 @@ from torch import Tensor
 
 from merging import election
 from merging.linalg import kth_of_rows
-from merging.method import Array, Linearity, Method, Paper
+from merging.method import Linearity, Method, Paper
 from merging.setting import Choice, Range
-from merging.trim import by_expert
 from merging.variant import Variant
 
 SMALLEST = 1e-6
@@ -50,14 +49,6 @@ class Sce(Method):
         strength = strength / total if total > faint else torch.full_like(strength, 1.0 / len(deltas))
         weights = election.agreement(changes, 1.0) * strength.view(-1, *[1] * (deltas.dim() - 1))
         return changes * weights / weights.sum(0).clamp_min(SMALLEST)
-
-    def combine_tensor(
-        self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
-    ) -> Tensor:
-        """Select, calculate and erase with c_t τ_t."""
-        scaled = deltas * by_expert(coefficients.tolist(), deltas)
-        merged: Tensor = base + self.prepare_tensor(name, scaled, survey).sum(0)
-        return merged
 
     def _selected(self, deltas: Tensor) -> Tensor:
         variance = deltas.var(dim=0, unbiased=False)

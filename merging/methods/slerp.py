@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from merging.method import Array, Linearity, Method, Paper, Scalars
-from merging.proportions import check_sum, shares
-from merging.sphere import arc, experts_gram
+from merging.method import Array, Paper, Scalars
+from merging.sphere import Spherical, arc, experts_gram
 
 STRAIGHT = 0.9995  # mergekit's limit: nearly parallel weights are averaged
 
 
 @dataclass(frozen=True)
-class Slerp(Method):
+class Slerp(Spherical):
     """Spherical interpolation of two experts' weights, tensor by tensor (Shoemake 1985; mergekit's `slerp`).
 
     Per tensor, flattened: φ the angle between θ_1 and θ_2, t = c_2 / (c_1 + c_2),
@@ -22,27 +21,10 @@ class Slerp(Method):
     name: ClassVar[str] = "slerp"
     title: ClassVar[str] = "SLERP"
     summary: ClassVar[str] = "Moves from one expert to the other on an arc instead of a straight line."
-    linearity: ClassVar[Linearity] = "span"
     experts: ClassVar[tuple[int, int | None]] = (2, 2)
-    uses_gram: ClassVar[bool] = True
     paper: ClassVar[Paper] = Paper("", "Animating rotation with quaternion curves", 1985, "Shoemake")
 
-    def default(self, experts: int) -> float:
-        """Return 1/2: half-way."""
-        return 0.5
-
-    @property
-    def by_rows(self) -> bool:
-        """Rows need nothing of each other, beyond the Gram matrix."""
-        return True
-
-    def check(self, coefficients: Array) -> None:
-        """Refuse coefficients whose sum is (nearly) zero."""
-        check_sum(coefficients)
-
-    def scalars(self, coefficients: Array, gram: Array | None) -> Scalars:
+    def turned(self, weights: Array, gram: Array) -> Scalars:
         """Return the two multipliers of the experts' weights, said as base and task vectors."""
-        if gram is None:
-            raise TypeError("SLERP needs the Gram matrix")
-        found = arc(shares(coefficients), experts_gram(gram), STRAIGHT)
+        found = arc(weights, experts_gram(gram), STRAIGHT)
         return Scalars(float(found.sum()), found)

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar
 from torch import Tensor
 
 from merging.linalg import thin_svd
-from merging.matrices import row_blocks
+from merging.matrices import SplitQkv, row_blocks
 from merging.method import Linearity, Method, Paper
-from merging.setting import Choice, Range
+from merging.setting import Range
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,7 @@ class Star(Method):
     )
 
     energy: Annotated[float, Range(0.01, 1.0, "Share of the singular values' sum that is kept.")] = 0.4
-    split_qkv: Annotated[
-        bool, Choice("Treat query, key and value as three matrices where a model stores them as one.")
-    ] = True
+    split_qkv: SplitQkv = True
 
     def default(self, experts: int) -> float:
         """Return 1/T: the mean."""

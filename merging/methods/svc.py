@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from merging.linalg import RELATIVE, thin_svd
-from merging.matrices import SPLIT_HELP, row_blocks
+from merging.matrices import SplitQkv, row_blocks
 from merging.method import Array, Linearity, Method, Paper, method
 from merging.methods.task_arithmetic import PUBLISHED
 from merging.setting import Choice, Range
@@ -53,7 +53,7 @@ class Svc(Method):
 
     on: Annotated[On, Choice("The method whose merge is calibrated.")] = "task_arithmetic"
     floor: Annotated[float, Range(0.01, 20.0, "The least that each expert counts, as a share of 1/T.")] = 1.0
-    split_qkv: Annotated[bool, Choice(SPLIT_HELP)] = True
+    split_qkv: SplitQkv = True
 
     def default(self, experts: int) -> float:
         """Return 0.3 as for task arithmetic with 8 tasks, or 1/T where that is more."""

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from merging.interference import filtered
-from merging.matrices import by_matrix
+from merging.matrices import SplitQkv, by_matrix
 from merging.method import Linearity, Method, Paper
-from merging.setting import Choice, Range
+from merging.setting import Range
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ class Swudi(Method):
 
     time: Annotated[float, Range(1.0, 10000.0, "How far weak directions are corrected; more is further.")] = 1300.0
     ratio: Annotated[float, Range(0.01, 1.0, "Share of the directions that is corrected at all.")] = 0.65
-    split_qkv: Annotated[
-        bool, Choice("Treat query, key and value as three matrices where a model stores them as one.")
-    ] = True
+    split_qkv: SplitQkv = True
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Filter every matrix."""

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from merging.linalg import leading, polar
-from merging.matrices import by_matrix
+from merging.matrices import SplitQkv, by_matrix
 from merging.method import Linearity, Method, Paper
-from merging.setting import Choice, Range
+from merging.setting import Range
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,7 @@ class TsvM(Method):
     )
 
     rank: Annotated[float, Range(0.01, 1.0, "Share of each layer's rank that the experts divide between them.")] = 1.0
-    split_qkv: Annotated[
-        bool, Choice("Treat query, key and value as three matrices where a model stores them as one.")
-    ] = True
+    split_qkv: SplitQkv = True
 
     def prepare_tensor(self, name: str, deltas: Tensor, survey: object | None) -> Tensor:
         """Return Ũ_t S_t Ṽ_tᵀ for each expert."""

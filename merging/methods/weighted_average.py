@@ -5,13 +5,13 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from merging.method import Array, Linearity, Method, Paper, Scalars
+from merging.method import Array, Linearity, Paper, Scalars
 from merging.pairs import Pairs, joined
-from merging.proportions import check_sum, shares
+from merging.proportions import Proportional, shares
 
 
 @dataclass(frozen=True)
-class WeightedAverage(Method):
+class WeightedAverage(Proportional):
     """θ = Σ c_t θ_t / Σ c_t (model soups, Wortsman et al., arXiv 2203.05482, §2, with weights).
 
     Written on task vectors: base + Σ (c_t / Σ c) τ_t, so it is task arithmetic with normalised coefficients.
@@ -30,18 +30,10 @@ class WeightedAverage(Method):
         "Wortsman et al.",
     )
 
-    def default(self, experts: int) -> float:
-        """Return 1/T: the plain average."""
-        return 1.0 / experts
-
     @property
     def by_rows(self) -> bool:
         """Rows need nothing of each other."""
         return True
-
-    def check(self, coefficients: Array) -> None:
-        """Refuse coefficients whose sum is (nearly) zero."""
-        check_sum(coefficients)
 
     def scalars(self, coefficients: Array, gram: Array | None) -> Scalars:
         """Return c / Σ c."""

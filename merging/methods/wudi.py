@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from merging.descent import adam
-from merging.matrices import SPLIT_HELP, merge_by_matrix
+from merging.matrices import SplitQkv, merge_by_matrix
 from merging.method import Array, Linearity, Method, Paper
-from merging.setting import Choice, Range
+from merging.setting import Range
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Wudi(Method):
 
     steps: Annotated[int, Range(0, 1000, "Steps of Adam; more is nearer to the least disturbance.")] = 300
     rate: Annotated[float, Range(1e-7, 1e-3, "Length of a step: about how far a weight can move in it.")] = 1e-5
-    split_qkv: Annotated[bool, Choice(SPLIT_HELP)] = True
+    split_qkv: SplitQkv = True
 
     def combine_tensor(
         self, name: str, base: Tensor, deltas: Tensor, coefficients: Array, survey: object | None
