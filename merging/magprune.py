@@ -29,13 +29,13 @@ def magprune(
 
     In each row of n changes the r-th smallest stays with probability p = (d − ε) + 2ε (r − 1)/(n − 1), held
     in [0.01, 1], and is divided by its own p. A tensor of more than two dimensions has one row per first
-    index, a vector is one row; a row of one number has p = d (the authors' code divides 0 by 0 there). As in
-    mergekit, rows go along the second dimension, density 1 prunes nothing, and what stays is scaled until the
-    tensor is as strong (Σ|τ|) as before.
+    index, a vector is one row; a row of one number has p = d (the authors' code divides 0 by 0 there). Density 1
+    prunes nothing, as in their code. As in mergekit, rows go along the second dimension, and what stays is scaled
+    until the tensor is as strong (Σ|τ|) as before.
     """
+    if density >= 1.0:
+        return deltas
     if variant == "mergekit":
-        if density >= 1.0:
-            return deltas
         stays = draws.rows(seed, experts, name, deltas) < _chances(deltas, density, epsilon, min(2, deltas.dim() - 1))
         return same_strength(deltas * stays, deltas)
     rows = deltas.reshape(len(deltas), deltas.shape[1] if deltas.dim() > 2 else 1, -1)

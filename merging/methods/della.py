@@ -30,6 +30,7 @@ class Della(Method):
     exact_form: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, 2.0)
     paper: ClassVar[Paper] = DellaLinear.paper
+    revision: ClassVar[int] = 2
 
     density: Annotated[float, Range(0.05, 1.0, HELP_DENSITY)] = 0.7
     epsilon: Annotated[float, Range(0.0, 0.4, HELP_EPSILON)] = 0.07

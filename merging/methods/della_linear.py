@@ -29,6 +29,7 @@ class DellaLinear(Method):
         2024,
         "Deep et al.",
     )
+    revision: ClassVar[int] = 2
 
     density: Annotated[float, Range(0.05, 1.0, HELP_DENSITY)] = 0.7
     epsilon: Annotated[float, Range(0.0, 0.4, HELP_EPSILON)] = 0.07

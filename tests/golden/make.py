@@ -15,6 +15,7 @@ from typing import Any
 
 import formulas
 import formulas_election
+import formulas_exact
 import formulas_factors
 import formulas_spectral
 import numpy as np
@@ -27,7 +28,7 @@ C2 = {"a": 0.3, "b": 0.5}
 ONES = {"a": 1.0, "b": 1.0, "c": 1.0}
 MERGEKIT = "mergekit 0.1.5, merge_tensors"
 FUSION = "fusion-bench 0.2.33"
-FORMULA = "tests/golden/formulas.py, the published equations in numpy float64"
+FORMULA = "tests/golden/formulas*.py, the published equations in numpy float64"
 
 
 def inputs() -> dict[str, State]:
@@ -250,7 +251,7 @@ def slerp_at(weights: list[float]) -> dict[str, object]:
 
 def own_cases() -> Iterator[Any]:
     """Go through (method, settings, coefficients, formula) of the published equations."""
-    for module in (formulas, formulas_election, formulas_spectral, formulas_factors):
+    for module in (formulas, formulas_election, formulas_exact, formulas_spectral, formulas_factors):
         yield from module.cases()
 
 

@@ -25,6 +25,12 @@ def test_model_stock_of_mergekit_moves_away_from_experts_that_disagree(merge, no
     torch.testing.assert_close(found, -(one + other))
 
 
+@pytest.mark.parametrize("variant", ["paper", "mergekit"])
+def test_density_1_prunes_nothing_however_unequal_the_chances(merge, noise, variant) -> None:
+    settings = {"density": 1.0, "epsilon": 0.2, "variant": variant}
+    torch.testing.assert_close(merge("della_linear", settings, noise), sum(noise.values()))
+
+
 @pytest.mark.parametrize(
     ("name", "settings"),
     [("breadcrumbs", {"density": 0.02}), ("breadcrumbs_ties", {"density": 0.02}), ("sce", {"select": 0.02})],
