@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from evaluation.data.corruption import KINDS
+from evaluation.data.corruption import KINDS, LARGE
+from evaluation.data.table import is_table
+from evaluation.data.texts import SUFFIXES
 from evaluation.metric import Metric, metric
 from study.errors import StudyError
 from study.settings import AxisChoice, Settings, TaskChoice
@@ -122,6 +124,14 @@ def with_axis(settings: Settings, what: str) -> Settings:
     if of.expert is None and any(expert.name == name for expert in settings.experts):
         copy["expert"] = name
     return _checked(settings, {"tasks": [*(task.model_dump(exclude_none=True) for task in settings.tasks), copy]})
+
+
+def corruptions(data: Path) -> tuple[str, ...]:
+    """The kinds of corruption for samples at a path: those of texts or of pictures, or all where it does not tell."""
+    texts = tuple(kind for kind in KINDS if kind not in LARGE)
+    if data.suffix.lower() in SUFFIXES:
+        return texts
+    return tuple(LARGE) if data.is_dir() and not is_table(data) else KINDS
 
 
 def held_out(settings: Settings, text: str, folder: Path) -> Settings:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
+from evaluation.models.architecture import longest_row
 from study.server import outside
 
 HEADER = 100_000_000  # bytes; the format allows no longer header
@@ -71,6 +72,11 @@ def _header(path: Path) -> dict[str, tuple[int, ...]] | None:
 def weights(found: Shapes) -> int:
     """How many numbers a checkpoint holds."""
     return sum(prod(shape) for shape in found.values())
+
+
+def layers(found: Shapes) -> int:
+    """How many numbered blocks the longest tower of a checkpoint has: into so many groups its layers can be cut."""
+    return longest_row(found)
 
 
 def misfit(base: Shapes, expert: Shapes) -> Misfit | None:

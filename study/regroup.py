@@ -44,9 +44,7 @@ def regroup(study: Study, groups: int | str | None) -> tuple[Study, int]:
     Raises:
         StudyError: a worker is measuring. MergingError: the model has too few blocks for that many groups.
     """
-    if groups is not None:
-        with merging.open_tensors(study.path(study.settings.base.weights)) as tensors:
-            places([key for key in tensors.keys() if tensors.dtype(key).is_floating_point], checked_groups(groups))
+    check_depth(study, groups)
     changed = Study(study.folder, study.settings.model_copy(update={"groups": groups}))
     if changed.settings == study.settings:
         return study, 0
@@ -57,6 +55,13 @@ def regroup(study: Study, groups: int | str | None) -> tuple[Study, int]:
                 save_targets(changed, split, targets)
         carried = [_carry(study, changed, trial, point) for trial in study.done() if (point := _equal(study, trial))]
     return changed, len(carried)
+
+
+def check_depth(study: Study, groups: int | str | None) -> None:
+    """Raise MergingError where the model has too few blocks for that many layer groups."""
+    if groups is not None:
+        with merging.open_tensors(study.path(study.settings.base.weights)) as tensors:
+            places([key for key in tensors.keys() if tensors.dtype(key).is_floating_point], checked_groups(groups))
 
 
 def _equal(study: Study, trial: Trial) -> dict[str, float] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from evaluation.data.corruption import Corruption, corrupted
@@ -21,7 +22,7 @@ def specs(study: Study) -> list[TaskSpec]:
         TaskSpec(
             name=task.name,
             title=task.title or task.name,
-            data=_data(study, task.data),
+            data=Path(placed(task.data, lambda here: study.path(str(here)))),
             metric=task.metric,
             samples=task.samples.model_dump(),
             templates=task.templates or (),
@@ -35,14 +36,23 @@ def specs(study: Study) -> list[TaskSpec]:
     ]
 
 
-def _data(study: Study, text: str) -> Path:
-    """The data of a task: a path, or a name that `open_source` knows, with its folder made absolute."""
+def place(text: str) -> Path | None:
+    """Where the data of a task are on this computer, as a study file writes it; None: on a model hub."""
     if text.startswith(HUB):
-        return Path(text)
+        return None
     if text.startswith(TORCHVISION):
-        name, _, root = text.removeprefix(TORCHVISION).partition(":")
-        return Path(f"{TORCHVISION}{name}:{study.path(root or '.')}")
-    return study.path(text)
+        return Path(text.removeprefix(TORCHVISION).partition(":")[2] or ".")
+    return Path(text)
+
+
+def placed(text: str, moved: Callable[[Path], str | Path]) -> str:
+    """The data of a task as a study file writes it, with the place on this computer changed."""
+    here = place(text)
+    if here is None:
+        return text
+    if text.startswith(TORCHVISION):
+        return f"{TORCHVISION}{text.removeprefix(TORCHVISION).partition(':')[0]}:{moved(here)}"
+    return str(moved(here))
 
 
 def spec(study: Study, task: str) -> TaskSpec:

@@ -16,6 +16,7 @@ STALLED_HELP = "Wait a little longer, or start again from mix {n}: no result is 
 RESTART = "Start again from mix {n}"
 NO_MEMORY = "Memory ran out. Close other programs and go on, or use the processor instead of the graphics card."
 ON_CPU = "Go on with the processor (slower)"
+MAP_AT_ALL = "The map appears once {need} mixes are measured on all examples; {done} are so far."
 MAP_PART = "What is measured so far can be explored already."
 LOG = "Log of the worker"
 LOG_DOWNLOAD = "Download the whole log"

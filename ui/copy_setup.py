@@ -55,3 +55,73 @@ CHECK_FIRST = "Create the study and look at the models"
 CHECK_FIRST_HELP = "Reads every file once, times one small batch, and tells how long the run will take."
 START_NOW = "Create and start at once"
 TEST_NONE = "At least {n} examples should be kept back, or the final check will be too rough."
+
+TASK_OF = "Compared with the specialist {name}."
+TASK_HELD = "No specialist has this name: a task nobody was trained for, compared with the best of all specialists."
+AXES = "More to trade off"
+AXES_HELP = "Each of these becomes one more side of the map, beside the scores of the tasks: you see what it costs."
+PROPERTY = {
+    "distance": "Distance from the starting model (less is better)",
+    "megabytes": "Size of the file (less is better)",
+    "milliseconds": "Time per example (less is better)",
+}
+PROPERTY_HELP = {
+    "distance": "How much blending changes the starting model, compared with its own size. A mix that stays near it "
+    "keeps more of what it could do before.",
+    "megabytes": "The same for all mixes of one study. It helps when studies of different precision are compared.",
+    "milliseconds": "As measured on this computer, so it differs a little from run to run.",
+}
+HELD = "A task that nobody was trained for can be a side of the map too: add it above, under a name of its own."
+ADD_COPY = "Add a spoiled copy of a task"
+REMOVE_COPY = "Remove the last copy"
+COPY_HELP = "The same examples, blurred, noisy or with typing errors: how well does a mix hold up on bad input?"
+COPY_LATER = "Spoiled copies of a task can be added once there is a task."
+COPY_OF = "Copy {n}: of"
+COPY_KIND = "Copy {n}: how it is spoiled"
+COPY_SEVERITY = "Copy {n}: how much"
+COPY_TWICE = "{of} is spoiled twice in the same way ({kind}, {severity}). Change or remove one of the copies."
+KINDS = {
+    "noise": "noise",
+    "shot_noise": "grain, as in bad light",
+    "blur": "blur",
+    "contrast": "little contrast",
+    "brightness": "too bright",
+    "pixelate": "coarse pixels",
+    "jpeg": "strong compression (JPEG)",
+    "typos": "typing errors",
+}
+FEW = "Search on few examples first"
+FEW_HELP = (
+    "Most mixes are then measured on the first few examples of each task only, in a part of the time. The best of them "
+    "are measured on all examples in the end, and only those are compared with others."
+)
+FEW_ON = "Try out mixes on few examples, the best ones on all"
+FEW_COUNT = "Examples per task while searching"
+FINALISTS = "Mixes that are measured on all examples"
+FINALISTS_HELP = "Taken from the best that the search found. They come on top of the number of mixes below."
+FEW_TOO_MANY = (
+    "Searching on {few} examples per task saves nothing with {many} examples for trying out. Lower the first "
+    "number, or raise the second."
+)
+FEW_FIXED = "Searches on {few} examples per task; the {best} best mixes are then measured on all."
+LAYERS = "Strengths along the layers"
+LAYERS_LABEL = "How many strengths each specialist gets"
+LAYERS_HELP = (
+    "Early and late layers of a network may want different strengths. Several per specialist can give a better mix, "
+    "and need more mixes to be tried."
+)
+LAYERS_WORDS: dict[int | str | None, str] = {
+    None: "one for the whole specialist (recommended first)",
+    "slope": "two: for the first and the last layers, and a straight line between",
+}
+LAYERS_GROUPS = "{n}: one for each of {n} groups of layers"
+LAYERS_NONE = "The starting model has no row of numbered layers that could be divided."
+LAYERS_COUNT = "{n} strengths are searched; the map appears after {need} mixes."
+LAYERS_MANY = "{n} strengths are more than a few dozen mixes can tell apart: fewer groups give a better map."
+TOO_FEW = "{n} strengths need {need} mixes before there is a map; {budget} are chosen. {cure}"
+MORE_MIXES = "Choose more mixes."
+FEWER_LAYERS = "Choose more mixes, or fewer groups of layers."
+BY_CODE = (
+    "This study's model is a Python file of your own. It is measured on the command line, where the file is named: "
+    "python -m study run FOLDER --code FILE.py."
+)

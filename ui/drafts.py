@@ -1,21 +1,24 @@
-"""A study that is being put together: what is missing, and the settings it becomes. Pure."""
+"""A study that is being put together: what is missing (`ui.draft_settings` makes settings of it). Pure."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from study import glance
-from study.server import confined, outside
-from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Settings, TaskChoice, title_of
+from study import glance, samples
+from study.axes import corruptions
+from study.errors import StudyError
+from study.layers import labels
+from study.server import outside, refuse_hub
+from study.settings import CODE
 from ui import copy, words
 from ui import copy_setup as told
 
 Json = dict[str, Any]
 MOST = 32  # specialists of one study
+MOST_GROUPS = 16  # of layers
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".json")
 
 
@@ -135,92 +138,79 @@ def tasks(draft: Mapping[str, Any]) -> list[Json]:
         data = str(draft.get(f"task_data_{i}") or "").strip().strip('"')
         name = str(draft.get(f"task_name_{i}") or "").strip() or Path(data).name
         if data:
-            rows.append({"name": name, "data": data, "metric": draft.get(f"task_metric_{i}") or "accuracy"})
+            metric = draft.get(f"task_metric_{i}") or "accuracy"
+            rows.append({"name": name, "data": data, "metric": metric, "kept": draft.get(f"task_kept_{i}") or {}})
     return rows
 
 
 def task_problems(draft: Mapping[str, Any]) -> list[str]:
     """Everything that keeps the tasks of a draft from being measured, one line each."""
     rows = tasks(draft)
-    problems = [] if rows else [copy.TASKS_EMPTY]
-    for row in rows:
-        place = Path(row["data"]).expanduser()
-        if problem := outside(place):
-            problems.append(problem)
-        elif not place.exists():
-            problems.append(copy.DATA_MISSING.format(name=row["name"], path=row["data"]))
+    problems = [] if rows or by_code(draft) else [copy.TASKS_EMPTY]
+    problems += [line for row in rows if (line := data_problem(row["name"], row["data"]))]
     names = [row["name"] for row in rows]
     problems += [copy.NAME_TWICE.format(name=name) for name in dict.fromkeys(names) if names.count(name) > 1]
     return problems
 
 
-def slug(title: str) -> str:
-    """A name for study.yaml from what a person typed."""
-    return re.sub(r"[^A-Za-z0-9 ._+-]+", "-", title).strip(" -._+") or "unnamed"
+def by_code(draft: Mapping[str, Any]) -> bool:
+    """Whether the model is a Python file of somebody's own, which has numbers and no tasks."""
+    return draft.get("model") == CODE
 
 
-def settings_of(draft: Mapping[str, Any], methods: Sequence[MethodChoice]) -> Settings:
-    """The draft as the settings of a study; paths become absolute, because the study's folder is elsewhere."""
-    samples = Samples(validation=int(draft.get("validation", 400)), test=int(draft.get("test", 500)))
-    names = [name for name, _ in experts(draft)]
-    tokenizer = str(draft.get("tokenizer") or "").strip()
-    model = str(draft["model"]).strip()
-    return Settings(
-        name=str(draft.get("name") or "").strip() or ", ".join(names),
-        base=BaseChoice(
-            model=_absolute(model) if model.endswith(".json") else model,
-            weights=_absolute(str(draft["base"])),
-            tokenizer=_absolute(tokenizer) if tokenizer else None,
-        ),
-        experts=tuple(
-            ExpertChoice(name=slug(name), title=title_of(name), weights=_absolute(path))
-            for name, path in experts(draft)
-        ),
-        tasks=tuple(
-            TaskChoice(
-                name=slug(row["name"]),
-                title=title_of(row["name"]),
-                data=_absolute(row["data"]),
-                metric=row["metric"],
-                samples=samples,
-            )
-            for row in tasks(draft)
-        ),
-        methods=tuple(methods),
-        groups=draft.get("groups"),
-    )
+def data_problem(name: str, text: str) -> str | None:
+    """What is wrong with where a task's examples are; None if they may be there."""
+    here = samples.place(text)
+    if here is None:
+        try:
+            refuse_hub()
+        except StudyError as error:
+            return str(error)
+        return None
+    found = here.expanduser()
+    return outside(found) or (None if found.exists() else copy.DATA_MISSING.format(name=name, path=here))
 
 
-def _absolute(text: str) -> str:
-    return os.path.abspath(confined(Path(text.strip().strip('"')).expanduser()))
+def extra_problems(draft: Mapping[str, Any], budget: int) -> list[str]:
+    """What does not go together beyond models and tasks, one line each: few examples, more strengths than mixes."""
+    problems = []
+    few, many = int(draft.get("screening") or 0), int(draft.get("validation", 400))
+    if few and few >= many:
+        problems.append(told.FEW_TOO_MANY.format(few=few, many=many))
+    strengths = len(experts(draft)) * len(labels(draft.get("groups")))
+    if budget < strengths + 2:
+        cure = told.FEWER_LAYERS if draft.get("groups") else told.MORE_MIXES
+        problems.append(told.TOO_FEW.format(n=strengths, need=strengths + 2, budget=budget, cure=cure))
+    wanted = [(one["of"], one["kind"], one["severity"]) for one in copies(draft)]
+    twice = dict.fromkeys(one for one in wanted if wanted.count(one) > 1)
+    problems += [told.COPY_TWICE.format(of=of, kind=told.KINDS[kind], severity=how) for of, kind, how in twice]
+    return problems
 
 
-def draft_from(settings: Settings) -> Json:
-    """A study's settings as a draft again, to be mended."""
-    samples = settings.tasks[0].samples if settings.tasks else Samples()
-    draft: Json = {
-        "name": settings.name,
-        "model": settings.base.model,
-        "tokenizer": settings.base.tokenizer or "",
-        "base": settings.base.weights,
-        "experts": max(2, len(settings.experts)),
-        "tasks": max(1, len(settings.tasks)),
-        "validation": samples.validation,
-        "test": samples.test,
-        "methods": [one.name for one in settings.methods],
-        "settings": {one.name: dict(one.settings) for one in settings.methods},
-        "bounds": {one.name: one.bounds for one in settings.methods if one.bounds},
-        "groups": settings.groups,
-    }
-    for i, expert in enumerate(settings.experts):
-        draft |= {f"expert_name_{i}": expert.title or expert.name, f"expert_path_{i}": expert.weights}
-    for i, task in enumerate(settings.tasks):
-        draft |= {
-            f"task_name_{i}": task.title or task.name,
-            f"task_data_{i}": task.data,
-            f"task_metric_{i}": task.metric,
-        }
-    return draft
+def copies(draft: Mapping[str, Any]) -> list[Json]:
+    """The spoiled copies that are asked for: {"of": a task as the form calls it, "kind", "severity", "kept"}."""
+    known = [row["name"] for row in tasks(draft)]
+    found = []
+    for i in range(int(draft.get("copies", 0))):
+        of, kind = draft.get(f"copy_of_{i}"), draft.get(f"copy_kind_{i}")
+        if of in known and kind:
+            severity, kept = int(draft.get(f"copy_severity_{i}", 3)), draft.get(f"copy_kept_{i}") or {}
+            found.append({"of": of, "kind": kind, "severity": severity, "kept": kept})
+    return found
+
+
+def layer_choices(draft: Mapping[str, Any]) -> list[int | str | None]:
+    """How strengths can be divided over the layers of the starting model; every way where a glance cannot tell."""
+    text = str(draft.get("base") or "").strip().strip('"')
+    found = glance.shapes(Path(text).expanduser()) if text else None
+    most = MOST_GROUPS if found is None else min(MOST_GROUPS, glance.layers(found))
+    return [None, *(["slope"] if most > 1 else []), *range(2, most + 1)]
+
+
+def spoilings(data: str) -> tuple[str, ...]:
+    """The ways of spoiling that fit a task's examples."""
+    here = samples.place(data)
+    return corruptions(Path(data) if here is None else here.expanduser())
 
 
 def noise_points(n: int) -> float:

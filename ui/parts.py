@@ -108,9 +108,9 @@ def map_needs(study: Study) -> int:
     return len(study.coefficients) + 2
 
 
-def unit_of(facts: Mapping[str, Any]) -> str:
-    """The unit of a task's metric."""
-    return str(facts["unit"])
+def whole(facts: Mapping[str, Any]) -> int:
+    """How many mixes were measured on all examples, from `status`: what a search saw only in part is on no map."""
+    return int(facts["done"]) - int(facts["partial"])
 
 
 def scores(

@@ -5,6 +5,7 @@ Everything that evaluation knows of single networks of transformers, timm, torch
 """
 
 import re
+from collections.abc import Iterable
 
 # A pair's text tower, projection and scale: read once, for the frozen heads, and by no forward pass afterwards.
 TEXT_SIDE = re.compile(r"(\w+\.)?(text_model|text_projection|logit_scale|logit_bias)\b")  # transformers' names
@@ -30,3 +31,20 @@ def is_head(name: str) -> bool:
     (True, False)
     """
     return name.partition(".")[0] in HEADS
+
+
+def longest_row(names: Iterable[str]) -> int:
+    """How many numbered blocks the longest tower has whose tensors are called so; 0: none is in a block.
+
+    >>> longest_row(["visual.blocks.0.w", "visual.blocks.1.attn.w", "text.layers.4.w", "proj"])
+    5
+    """
+    towers: dict[str, int] = {}
+    for name in names:
+        parts = name.split(".")
+        paths = (".".join(parts[:end]) for end in range(2, len(parts)))
+        block = next((path for path in paths if BLOCK.search(path)), None)
+        if block is not None:
+            tower, _, number = block.rpartition(".")
+            towers[tower] = max(towers.get(tower, 0), int(number) + 1)
+    return max(towers.values(), default=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import merging
 from merging import MergingError
 from study.preflight.finding import Finding
+from study.regroup import check_depth
 from study.study import Study
 
 
@@ -27,7 +28,17 @@ def look_at_methods(study: Study) -> list[Finding]:
             text = f"Its published coefficient {default:g} lies outside the bounds [{low:g}, {high:g}]."
             remedy = f"Widen bounds for it: {{name: {choice.name}, bounds: [{min(low, 0):g}, {default * 2:g}]}}."
             findings.append(Finding("note", "method", where, text, remedy))
-    return findings
+    return findings + _layers(study)
+
+
+def _layers(study: Study) -> list[Finding]:
+    """That the base has as many numbered blocks as layer groups are asked for."""
+    try:
+        check_depth(study, study.settings.groups)
+    except MergingError as error:
+        text = str(error).removesuffix(error.cure).strip() if error.cure else str(error)
+        return [Finding("stop", "method", "layer groups", text, error.cure)]
+    return []
 
 
 def _samples(study: Study, where: str, method: merging.Method) -> list[Finding]:

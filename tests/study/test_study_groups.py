@@ -4,16 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from merging import MergingError
+from study import glance
 from study.errors import StudyError
 from study.export import Order, export
 from study.front import front
 from study.layers import title
 from study.plan import first_points, grouped_size
 from study.predict import predict
-from study.regroup import parse_groups, regroup
+from study.preflight.method import look_at_methods
+from study.regroup import check_depth, parse_groups, regroup
 from study.retell import recipe_text
 from study.run import measure_now
-from study.study import open_study
+from study.study import Study, open_study
 from study.verify import verify
 from tests.conftest import as_json, run_command
 from ui.payload import explorer_payload
@@ -68,6 +71,18 @@ def test_the_plan_begins_with_the_anchors_and_spreads_the_groups(fresh_demo: Pat
 def test_wrong_groups_are_refused(text: str) -> None:
     with pytest.raises(StudyError, match="no number of layer groups"):
         parse_groups(text)
+
+
+def test_more_groups_than_blocks_are_told_before_anything_runs(fresh_demo: Path) -> None:
+    study = open_study(fresh_demo)
+    found = glance.shapes(study.path(study.settings.base.weights))
+    assert found is not None
+    most = glance.layers(found)
+    check_depth(study, most)
+    with pytest.raises(MergingError, match="cannot be cut"):
+        check_depth(study, most + 1)
+    deep = Study(study.folder, study.settings.model_copy(update={"groups": most + 1}))
+    assert [one.level for one in look_at_methods(deep) if one.where == "layer groups"] == ["stop"]
 
 
 def test_groups_on_the_command_line(demo_copy: Path) -> None:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from study.settings import MethodChoice
+from study.axes import held_out, with_axis
+from study.demo import SOURCE, write_demo
+from study.settings import MethodChoice, Samples, Screening, Settings
 from study.study_file import dump, parse
-from ui import copy, drafts, jobs
+from ui import copy, draft_settings, drafts, jobs
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def draft(tmp_path: Path) -> dict[str, object]:
 
 def test_a_complete_draft_becomes_settings(draft: dict[str, object]) -> None:
     assert drafts.model_problems(draft) == [] and drafts.task_problems(draft) == []
-    settings = drafts.settings_of(draft, [MethodChoice(name="task_arithmetic")])
+    settings = draft_settings.settings_of(draft, [MethodChoice(name="task_arithmetic")])
     assert [expert.name for expert in settings.experts] == ["cars", "digits"]
     assert settings.name == "cars, digits"
     assert settings.tasks[0].name == "Cars - more" and settings.tasks[0].title == "Cars & more"
@@ -32,9 +34,40 @@ def test_a_complete_draft_becomes_settings(draft: dict[str, object]) -> None:
 
 
 def test_a_failed_study_can_be_mended(draft: dict[str, object]) -> None:
-    settings = drafts.settings_of(draft, [MethodChoice(name="task_arithmetic")])
-    again = drafts.draft_from(settings)
-    assert drafts.settings_of(again, settings.methods) == settings
+    settings = draft_settings.settings_of(draft, [MethodChoice(name="task_arithmetic")])
+    again = draft_settings.draft_from(settings)
+    assert draft_settings.settings_of(again, settings.methods) == settings
+
+
+def test_a_draft_of_a_study_keeps_what_the_form_does_not_show(tmp_path: Path) -> None:
+    """Axes of every kind, a screening, layer groups, names beside titles, samples per task, seed, dtype."""
+    study = write_demo(tmp_path / "study", ("digits", "signs"))
+    settings = with_axis(held_out(study.settings, f"flags={SOURCE}/tasks/flags", study.folder), "distance")
+    own = settings.tasks[0].model_copy(update={"samples": Samples(calibration=9, validation=50, test=60)})
+    settings = with_axis(settings.model_copy(update={"tasks": (own, *settings.tasks[1:])}), "signs:blur:4")
+    called = settings.tasks[-1].model_copy(update={"name": "foggy", "title": "Foggy signs"})
+    more = {"screening": Screening(samples=20, finalists=3), "groups": "slope", "seed": 7, "dtype": "float16"}
+    settings = settings.model_copy(update={"tasks": (*settings.tasks[:-1], called), "bounds": (0.0, 1.5), **more})
+    draft = draft_settings.draft_from(settings, study.folder)
+    assert drafts.model_problems(draft) == drafts.task_problems(draft) == drafts.extra_problems(draft, 12) == []
+    again = draft_settings.settings_of(draft, settings.methods)
+
+    def relative(one: Settings) -> str:
+        return dump(one).replace(f"{study.folder}/", "")
+
+    assert relative(again) == relative(settings)
+    changed = {**draft, "copy_severity_0": 5, "validation": 40, "properties": []}
+    fresh = draft_settings.settings_of(changed, settings.methods)
+    assert fresh.tasks[-1].name == "signs blur 5" and fresh.axes is None
+    assert {task.samples.validation for task in fresh.tasks} == {40} and fresh.tasks[0].samples.calibration == 9
+
+
+def test_what_does_not_go_together_is_one_line(draft: dict[str, object]) -> None:
+    copies = {f"copy_{name}_{i}": one for i in (0, 1) for name, one in (("of", "Cars & more"), ("kind", "blur"))}
+    draft |= {"screening": 400, "validation": 400, "groups": 8, "copies": 2, **copies}
+    few, many, twice = drafts.extra_problems(draft, 12)
+    assert "400 examples" in few and "16 strengths need 18 mixes" in many and "spoiled twice" in twice
+    assert drafts.spoilings("mood.csv") == ("typos",) and "typos" not in drafts.spoilings(str(draft["task_data_0"]))
 
 
 def test_each_problem_is_one_line(draft: dict[str, object], tmp_path: Path) -> None:

@@ -207,6 +207,24 @@ def test_a_study_from_the_form_with_a_method_of_the_gallery(home: Path, untouche
     app.checkbox(key="method-ties").check().run()
     assert not app.exception, app.exception
     app.number_input(key="set-ties-density").set_value(0.3).run()
+    assert setup_words.TASK_OF.format(name="digits") not in texts(app)  # a name is typed first
+    app.text_input(key="draft-task_name_0").set_value("digits")
+    app.text_input(key="draft-task_name_1").set_value("banners")
+    app.checkbox(key="axis-distance").check()
+    app.checkbox(key="few-first").check().run()
+    next(button for button in app.button if button.label == setup_words.ADD_COPY).click().run()
+    app.selectbox(key="draft-copy_kind_0").set_value("jpeg")
+    assert list(app.selectbox(key="draft-groups").options)[1:3] == list(setup_words.LAYERS_WORDS.values())[1:] + [
+        setup_words.LAYERS_GROUPS.format(n=2)
+    ]
+    app.selectbox(key="draft-groups").set_value("slope").run()
+    assert not app.exception, app.exception
+    assert setup_words.TASK_OF.format(name="digits") in texts(app) and setup_words.TASK_HELD in texts(app)
+    assert setup_words.LAYERS_COUNT.format(n=4, need=6) in texts(app)
+    app.number_input(key="few-count").set_value(500).run()
+    check = next(button for button in app.button if button.label == setup_words.CHECK_FIRST)
+    assert check.disabled and "saves nothing" in texts(app)
+    app.number_input(key="few-count").set_value(100)
     app.selectbox(key="draft-surrogate").set_value("quadratic").run()
     next(button for button in app.button if button.label == setup_words.CHECK_FIRST).click().run()
     assert not app.exception, app.exception
@@ -214,6 +232,9 @@ def test_a_study_from_the_form_with_a_method_of_the_gallery(home: Path, untouche
     settings = open_study(made).settings
     assert [one.name for one in settings.methods] == ["task_arithmetic", "ties"]
     assert settings.methods[1].settings == {"density": 0.3}
+    assert [task.name for task in settings.tasks] == ["digits", "banners", "digits jpeg 3"]
+    assert [axis.kind for axis in settings.axes or ()] == ["distance"] and settings.groups == "slope"
+    assert settings.screening is not None and settings.screening.samples == 100
     assert run_words.DOCTOR_RUNNING in str(app.get("progress")[0].proto) or doctor.last_report(open_study(made))
 
 

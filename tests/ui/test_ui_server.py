@@ -17,7 +17,7 @@ from study.server import allowance, confined, outside, refuse_large
 from study.settings import MethodChoice
 from study.study import Study, open_study
 from tests.conftest import run_command
-from ui import archives, copy, drafts, exports, jobs, login
+from ui import archives, copy, draft_settings, drafts, exports, jobs, login
 from ui import copy_server as told
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +83,7 @@ def test_a_typed_path_leads_nowhere_else(attack: str, place: Path) -> None:
     assert any("outside the folders" in one or "not a path" in one for one in drafts.model_problems(rows))
     assert drafts.task_problems({"tasks": 1, "task_data_0": attack})
     with pytest.raises(StudyError):
-        drafts.settings_of({**rows, "tasks": 1, "task_data_0": good}, [MethodChoice(name="ties")])
+        draft_settings.settings_of({**rows, "tasks": 1, "task_data_0": good}, [MethodChoice(name="ties")])
 
 
 FIELDS = ("base", "expert", "data", "head", "tokenizer", "model")

@@ -30,7 +30,7 @@ def wait_for_map(study: Study) -> None:
     if not facts["done"]:
         st.info(copy.EXPLORE_EMPTY)
     else:
-        st.info(copy.EXPLORE_WAIT.format(done=facts["done"], need=parts.map_needs(study)))
+        st.info(copy.EXPLORE_WAIT.format(done=parts.whole(facts), need=parts.map_needs(study)))
     if st.button(copy.TO_RUN, type="primary"):
         parts.go("run")
     if worker.alive(study.folder) or parts.starting(study):

@@ -9,7 +9,7 @@ import streamlit as st
 from study import library, pack
 from study.errors import StudyError
 from study.study import Study
-from ui import archives, copy, drafts, jobs, parts, state, words
+from ui import archives, copy, draft_settings, jobs, parts, state, words
 from ui import copy_history as told
 from ui.glossary import meaning
 from ui.receiver import receiver
@@ -72,7 +72,7 @@ def more(entry: library.Entry) -> None:
             library.duplicate(entry.key)
             st.rerun()
         if not parts.is_demo(study) and st.button(told.CHANGE, key=f"change-{entry.key}", help=told.CHANGE_HELP):
-            state.draft().update(drafts.draft_from(study.settings))
+            state.draft().update(draft_settings.draft_from(study.settings, study.folder))
             state.set_study(None)
             parts.go("experts")
     st.link_button(told.DOWNLOAD, archives.offer(entry.key))

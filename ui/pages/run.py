@@ -8,7 +8,7 @@ import streamlit as st
 
 from study import library, worker
 from study.study import Study
-from ui import copy, doctoring, drafts, jobs, parts, results, state, words
+from ui import copy, doctoring, draft_settings, jobs, parts, results, state, words
 from ui import copy_run as told
 from ui.glossary import meaning
 
@@ -142,7 +142,7 @@ def go_on(study: Study, facts: dict[str, Any], no_memory: bool) -> None:
 
 def change(study: Study) -> None:
     """Nothing could be measured: back to the first step, everything filled in; the study goes to the trash."""
-    state.draft().update(drafts.draft_from(study.settings))
+    state.draft().update(draft_settings.draft_from(study.settings, study.folder))
     library.remove(study.folder.name)
     state.set_study(None)
     parts.go("experts")
@@ -151,9 +151,10 @@ def change(study: Study) -> None:
 def to_the_map(study: Study, facts: dict[str, Any], running: bool) -> None:
     """Explore as soon as there is something to explore."""
     need = parts.map_needs(study)
-    if facts["done"] < need:
+    if parts.whole(facts) < need:
         if running:
-            st.caption(copy.MAP_AT.format(need=need, done=facts["done"]))
+            text = told.MAP_AT_ALL if facts["partial"] else copy.MAP_AT
+            st.caption(text.format(need=need, done=parts.whole(facts)))
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         whole = parts.stand(facts) == "done"

@@ -12,7 +12,7 @@ from study.errors import StudyError
 from study.front import task_facts
 from study.settings import MethodChoice
 from study.study import Study, create
-from ui import copy, drafts, methods, parts, state
+from ui import beyond, copy, draft_settings, drafts, methods, parts, state
 from ui import copy_setup as told
 from ui.gallery import gallery
 from ui.glossary import meaning
@@ -34,12 +34,6 @@ METRICS = {
     "soft_accuracy": "Right answers, close calls counted as close",
     "soft_accuracy_half": "Right answers, close calls counted as close (sharper)",
 }
-# What is traded off beside the tasks' scores; it is added on the command line.
-PROPERTIES = {
-    "distance": "Distance from the starting model (less is better)",
-    "megabytes": "Size of the file (less is better)",
-    "milliseconds": "Time per example (less is better)",
-}
 
 
 SURROGATES = {
@@ -56,13 +50,14 @@ def fixed(study: Study) -> None:
     rows = [
         {
             copy.COLUMNS["task"]: parts.plain(fact["title"]),
-            copy.SCORE: (METRICS | PROPERTIES).get(fact["metric"], fact["metric"]),
+            copy.SCORE: (METRICS | told.PROPERTY).get(fact["metric"], fact["metric"]),
             copy.TASK_SAMPLES: str(task.samples.validation) if task else "–",
             copy.TASK_TEST: str(task.samples.test) if task else "–",
         }
         for fact, task in zip_longest(facts, study.tasks)
     ]
     st.table(rows, border="horizontal", hide_index=True)
+    beyond.chosen_before(study)
     known = {one["name"]: one for one in methods.listed()}
     for choice in study.settings.methods:
         facts_of = known.get(choice.name)
@@ -99,6 +94,7 @@ def task_rows() -> None:
             copy.TASK_METRIC.format(n=i + 1), list(METRICS), index=list(METRICS).index(kept),
             format_func=lambda name: METRICS[name], key=f"draft-{key}",
         )  # fmt: skip
+        beyond.whose(i)
     with st.container(horizontal=True):
         if st.button(copy.ADD_TASK, disabled=draft["tasks"] >= 32):
             draft["tasks"] += 1
@@ -158,6 +154,7 @@ def advanced(chosen: list[dict[str, Any]]) -> list[MethodChoice]:
             made.append(MethodChoice(name=one["name"], settings=settings, bounds=bounds))
             expert_details(one)
         predicted_by()
+        beyond.extras()
     return made
 
 
@@ -189,9 +186,12 @@ def form() -> None:
         label_visibility="collapsed",
     )  # fmt: skip
     problems = drafts.task_problems(draft)
-    if not drafts.tasks(draft):
+    if drafts.by_code(draft):
+        st.info(told.BY_CODE)
+    elif not drafts.tasks(draft):
         st.info(copy.TASKS_EMPTY)
     else:
+        problems = problems or drafts.extra_problems(draft, int(budget or 30))
         for line in problems:
             st.error(parts.plain(line))
     blocked = bool(problems) or not chosen
@@ -206,7 +206,7 @@ def begin(chosen: list[MethodChoice], budget: int, at_once: bool) -> None:
     """Create the study, start the worker if asked to, go to the run."""
     surrogate = state.draft().get("surrogate")
     try:
-        settings = drafts.settings_of(state.draft(), chosen)
+        settings = draft_settings.settings_of(state.draft(), chosen)
         study = create(library.new_folder(settings.name), settings)
     except (StudyError, ValueError, OSError) as error:
         st.error(parts.plain(str(error)))
