@@ -1,9 +1,10 @@
 """Make the golden values of the merging methods: `python tests/golden/make.py [METHOD …]`.
 
 Values come from other people's code where there is some (mergekit 0.1.5, fusion-bench 0.2.33, the authors'
-`pcb-merging.py` at 5897888 given by PCB_MERGING and `DC_utils.py` at 04c345b by DC_MERGE), by `oracles.py` beside
-this file, otherwise from `formulas*.py`: the published equations in plain
-numpy float64. Run it in an environment of its own; the tests only read the JSON.
+`pcb-merging.py` at 5897888 given by PCB_MERGING, `DC_utils.py` at 04c345b by DC_MERGE, `STAR.py` at 266f76e by STAR,
+DELLA's `sparsify.py` at 0641b61 by DELLA, MLLMerging's folder `yongxianwei_merging` at 5f8a458 by MLL_MERGING), by
+`oracles.py` beside this file, otherwise from `formulas*.py`: the published equations in plain numpy float64. Run it in
+an environment of its own; the tests only read the JSON.
 """
 
 import contextlib
@@ -180,6 +181,11 @@ def more_peers(data: dict[str, State]) -> dict[str, Callable[[], list[dict[str, 
         with oracles.drawn(seed, "abc", method.startswith("dare")):
             return kit(method, data, "abc", True, **parameters)
 
+    def interference(function: str, settings: dict[str, object], **theirs: float) -> list[dict[str, object]]:
+        found = oracles.interference_by_authors(data, function, **theirs)
+        source = f"MLLMerging at 5f8a458, {function}, in float64"
+        return [case(source, found, ONES, {"split_qkv": False, **settings})]
+
     masks = f"{MERGEKIT}, with our random numbers"
     dare, della = {"drop": 0.4, "seed": 3, **flag}, {"density": 0.6, "epsilon": 0.2, "seed": 5, **flag}
     whole = {"split_qkv": False}
@@ -187,7 +193,15 @@ def more_peers(data: dict[str, State]) -> dict[str, Callable[[], list[dict[str, 
     return {
         "dare_linear": lambda: [case(masks, masked("dare_linear", 3, given), C3, dare)],
         "dare_ties": lambda: [case(masks, masked("dare_ties", 3, given), C3, {**dare, "merge": "sum"}, exact=True)],
-        "della_linear": lambda: [case(masks, masked("della_linear", 5, steep), C3, della, skip=scalar)],
+        "della_linear": lambda: [
+            case(masks, masked("della_linear", 5, steep), C3, della, skip=scalar),
+            case(
+                "DELLA's sparsify.py at 0641b61, with our random numbers",
+                *(oracles.magprune_by_authors(data, C3, 5), C3, {"density": 0.6, "epsilon": 0.2, "seed": 5}),
+                skip=scalar,
+            ),
+        ],
+        "star": lambda: [case("STAR.py at 266f76e, star", oracles.star_by_authors(data, C3), C3, {"split_qkv": False})],
         "della": lambda: [case(masks, masked("della", 5, steep), C3, {**della, "merge": "weighted"}, True, scalar)],
         "breadcrumbs_ties": lambda: [
             case(
@@ -209,6 +223,9 @@ def more_peers(data: dict[str, State]) -> dict[str, Callable[[], list[dict[str, 
             case("DC_utils.py at 04c345b, dc_merge", oracles.dc_by_authors(data), ONES, whole, exact)
             for exact in (False, True)
         ],
+        "opt_merge": lambda: interference("wudi_merge_v2", {}),
+        "swudi": lambda: interference("swudi_merge", {"time": 20.0}, exp_time=20.0, truncate_rank_ratio=0.65),
+        "aswudi": lambda: interference("aswudi_merge", {}),
         "svc": lambda: [
             case(
                 f"{FUSION}, spectral calibration of task arithmetic",

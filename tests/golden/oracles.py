@@ -215,3 +215,42 @@ def dc_by_authors(data: dict[str, State]) -> State:
     exec(Path(os.environ["DC_MERGE"]).read_text(encoding="utf-8"), names)  # noqa: S102 (authors' file, maker only)
     config = SimpleNamespace(DATASETS=list("abc"), device="cpu")
     return on_base(data, names["dc_merge"]([SimpleNamespace(vector=tv) for tv in vectors(data)], config))
+
+
+def interference_by_authors(data: dict[str, State], function: str, **settings: float) -> State:
+    """OptMerge, SWUDI and ASWUDI by MLLMerging's own functions, in float64."""
+    folder = Path(os.environ["MLL_MERGING"])
+    names: dict[str, Callable[..., dict[str, torch.Tensor]]] = {"__name__": "authors"}
+    for file in ("task_vector.py", "functional.py"):
+        text = (folder / file).read_text(encoding="utf-8").replace("from .task_vector import", "# ")
+        exec(text.replace("torch.float32", "torch.float64"), names)  # noqa: S102 (authors' files, maker only)
+    base, *experts = (
+        {name: torch.tensor(data[who][name], dtype=torch.float64) for name in SHAPES} for who in ("base", *"abc")
+    )
+    found = names[function](base, experts, None, progress=False, **settings)
+    return {name: found[name].numpy() for name in SHAPES}
+
+
+def star_by_authors(data: dict[str, State], weights: dict[str, float]) -> State:
+    """STAR's own truncation of every matrix of every expert, 40 % of the nuclear norm."""
+    names: dict[str, Callable[..., torch.Tensor]] = {}
+    exec(Path(os.environ["STAR"]).read_text(encoding="utf-8"), names)  # noqa: S102 (authors' file, maker only)
+    own = [{n: names["star"](t, 40) if is_matrix(n) else t for n, t in tv.items()} for tv in vectors(data)]
+    return on_base(data, {n: sum(c * tv[n] for c, tv in zip(weights.values(), own, strict=True)) for n in SHAPES})
+
+
+def magprune_by_authors(data: dict[str, State], weights: dict[str, float], seed: int) -> State:
+    """DELLA's own MagPrune, density 0.6 and ε 0.2, with our random numbers; it has no chance for a scalar."""
+    names: dict[str, Callable[..., torch.Tensor]] = {}
+    exec(Path(os.environ["DELLA"]).read_text(encoding="utf-8"), names)  # noqa: S102 (authors' file, maker only)
+    change = means(data)
+    with drawn(seed, "abc", False):
+        for name in SHAPES:
+            own = [torch.atleast_2d(tv[name].float()).flatten(1) for tv in vectors(data)]
+            if own[0].shape[1] == 1:
+                [torch.bernoulli(part) for part in own]
+                continue
+            pruned = [names["rank_magnitude"](part, 0.6, True, 0.2).double() for part in own]
+            total = sum(c * part for c, part in zip(weights.values(), pruned, strict=True))
+            change[name] = total.reshape(SHAPES[name])
+    return on_base(data, change)
