@@ -15,6 +15,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,6 @@ def measure(seed: int, out: Path, late: bool, only: str | None = None) -> None:
     """Measure every method, of the slow ones or of the others, that the file does not have for this seed."""
     from benchmarks.peers.machine import machine
     from study.measure import Measurer
-    from study.settings import MethodChoice
 
     known = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"machine": machine(), "rows": []}
     have = {(row["seed"], row["method"]) for row in known["rows"]}
@@ -131,35 +131,61 @@ def measure(seed: int, out: Path, late: bool, only: str | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         study = prepared(Path(folder), seed)
         with Measurer(study, "cpu", splits=("validation", "test")) as measurer:
-            plain = MethodChoice(name="task_arithmetic")
-            ends = [dict.fromkeys(TASKS, 0.0), *({**dict.fromkeys(TASKS, 0.0), task: 1.0} for task in TASKS)]
-            corners = [values(measurer, plain, one, "test") for one in ends]
-            low, high = corners[0], [corners[1 + k][k] for k in range(len(TASKS))]
-            known.setdefault("references", {}).setdefault(str(seed), {}).update(
-                {"base": low, "experts": high, "ensemble": ensemble(measurer, plain, ends[1:])}
-            )
+            lines = reference_lines(measurer)
+            known.setdefault("references", {}).setdefault(str(seed), {}).update(lines)
             for group, name, given in wanted:
-                row = one_method(measurer, MethodChoice(name=name.split("+")[0], settings=given), seed)
-                row |= {"seed": seed, "group": group, "method": name, "settings": given, "base": low, "experts": high}
-                row["hypervolume"] = volume([point["test"] for point in row["points"]], high)
+                row = one_row(measurer, seed, group, name, given, lines)
                 known["rows"].append(row)
                 out.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
                 print(seed, name, round(row["published"], 4), round(row["scaled"], 4), round(row["hypervolume"], 4))
 
 
-def one_method(measurer: Any, choice: Any, seed: int) -> dict[str, Any]:
-    """Prepare a method, measure its nine points, and read the two means."""
+def reference_lines(measurer: Any) -> dict[str, list[float]]:
+    """The base, each task's own expert, and the ensemble of the experts, by task, on the test samples."""
+    from study.settings import MethodChoice
+
+    plain, tasks = MethodChoice(name="task_arithmetic"), list(measurer.tasks)
+    ends = [dict.fromkeys(tasks, 0.0), *({**dict.fromkeys(tasks, 0.0), task: 1.0} for task in tasks)]
+    corners = [values(measurer, plain, one, "test") for one in ends]
+    own = [corners[1 + k][k] for k in range(len(tasks))]
+    return {"base": corners[0], "experts": own, "ensemble": ensemble(measurer, plain, ends[1:])}
+
+
+def one_row(
+    measurer: Any,
+    seed: int,
+    group: str,
+    name: str,
+    given: dict[str, Any],
+    lines: dict[str, list[float]],
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """What is kept of one method and seed."""
+    from study.settings import MethodChoice
+
+    row = one_method(measurer, MethodChoice(name=name.split("+")[0], settings=given), seed, should_stop)
+    row |= {"seed": seed, "group": group, "method": name, "settings": given}
+    row |= {"base": lines["base"], "experts": lines["experts"]}
+    row["hypervolume"] = volume([point["test"] for point in row["points"]], lines["experts"])
+    return row
+
+
+def one_method(
+    measurer: Any, choice: Any, seed: int, should_stop: Callable[[], bool] = lambda: False
+) -> dict[str, Any]:
+    """Prepare a method, measure its points, and read the two means."""
+    tasks = list(measurer.tasks)
     begun = time.perf_counter()
-    directions = measurer.directions(choice)
+    directions = measurer.directions(choice, should_stop)
     prepared = time.perf_counter() - begun
     default = measurer.default(choice)
     dice = np.random.default_rng(seed)
     scales = (1.0,) if choice.name == "weighted_average" else SCALES
-    many = [[scale * default] * len(TASKS) for scale in scales]
-    many += [(default * len(TASKS) * dice.dirichlet(np.ones(len(TASKS)))).tolist() for _ in range(RANDOM)]
+    many = [[scale * default] * len(tasks) for scale in scales]
+    many += [(default * len(tasks) * dice.dirichlet(np.ones(len(tasks)))).tolist() for _ in range(RANDOM)]
     points = []
     for at in many:
-        coefficients = dict(zip(TASKS, at, strict=True))
+        coefficients = dict(zip(tasks, at, strict=True))
         points.append({"at": at, **{s: values(measurer, choice, coefficients, s) for s in ("validation", "test")}})
     equal = points[: len(scales)]
     best = max(equal, key=lambda point: float(np.mean(point["validation"])))
@@ -171,6 +197,7 @@ def one_method(measurer: Any, choice: Any, seed: int) -> dict[str, Any]:
         "scaled": float(np.mean(best["test"])),
         "scale": best["at"][0] / default,
         "kept": directions.facts.get("best"),
+        "curve": [[one["step"], one["mean"], one.get("loss")] for one in directions.facts.get("curve", ())],
     }
 
 
@@ -179,7 +206,7 @@ def ensemble(measurer: Any, choice: Any, ends: list[dict[str, float]]) -> list[f
     outputs = [measurer.measure(choice, one, "test").outputs for one in ends]
     targets = measurer.targets("test")
     found = []
-    for task in TASKS:
+    for task in measurer.tasks:
         logits = np.stack([one[task] for one in outputs]).astype(np.float64)
         shares = np.exp(logits - logits.max(-1, keepdims=True))
         mean = (shares / shares.sum(-1, keepdims=True)).mean(0)
@@ -190,7 +217,7 @@ def ensemble(measurer: Any, choice: Any, ends: list[dict[str, float]]) -> list[f
 def values(measurer: Any, choice: Any, coefficients: dict[str, float], split: str) -> list[float]:
     """Accuracy of every task."""
     found = measurer.measure(choice, coefficients, split).measured
-    return [found[task].value for task in TASKS]
+    return [found[task].value for task in measurer.tasks]
 
 
 def volume(points: list[list[float]], high: list[float]) -> float:
@@ -198,7 +225,7 @@ def volume(points: list[list[float]], high: list[float]) -> float:
     from surrogate.front import hypervolume
 
     scaled = np.clip(2.0 * np.asarray(points) / np.asarray(high) - 1.0, 0.0, None)
-    return float(hypervolume(scaled, np.zeros(len(TASKS))))
+    return float(hypervolume(scaled, np.zeros(len(high))))
 
 
 if __name__ == "__main__":

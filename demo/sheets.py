@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from demo.drawing.material import TILE, Material
+from demo.drawing.material import Material
 
 COLUMNS = 32
 
@@ -16,16 +16,16 @@ COLUMNS = 32
 def write_sheet(material: Material, folder: Path) -> None:
     """Write sheet.png (row-major tiles) and sheet.json into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    count = len(material.held.labels)
+    count, side = len(material.held.labels), material.held.pixels.shape[1]
     rows = -(-count // COLUMNS)
-    tiles = np.zeros((rows * COLUMNS, TILE, TILE, 3), np.uint8)
+    tiles = np.zeros((rows * COLUMNS, side, side, 3), np.uint8)
     tiles[:count] = material.held.pixels
-    sheet = tiles.reshape(rows, COLUMNS, TILE, TILE, 3).swapaxes(1, 2).reshape(rows * TILE, COLUMNS * TILE, 3)
+    sheet = tiles.reshape(rows, COLUMNS, side, side, 3).swapaxes(1, 2).reshape(rows * side, COLUMNS * side, 3)
     Image.fromarray(sheet).save(folder / "sheet.png", optimize=True)
     subject = material.subject
     content = {
         "title": subject.title,
-        "tile": TILE,
+        "tile": side,
         "columns": COLUMNS,
         "classes": list(subject.classes),
         "templates": list(subject.templates),

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,6 +27,8 @@ def machine() -> dict[str, Any]:
 
 
 def _git(*command: str) -> str:
+    if shutil.which("git") is None:  # a machine that only has a copy of the files
+        return ""
     return subprocess.run(["git", *command], capture_output=True, text=True, check=False).stdout.strip()
 
 

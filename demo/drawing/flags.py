@@ -130,7 +130,7 @@ def _wave(rng: np.random.Generator, cloth: Image.Image) -> Image.Image:
     return Image.fromarray(wavy)
 
 
-def draw(rng: np.random.Generator, label: int, part: Part) -> Image.Image:
+def draw(rng: np.random.Generator, label: int, part: Part, side: int = TILE) -> Image.Image:
     """One flag, near or far, turned, under random light."""
     cloth = Image.new("RGB", (WIDTH, HEIGHT))
     FLAGS[SUBJECT.classes[label]](ImageDraw.Draw(cloth))
@@ -142,7 +142,7 @@ def draw(rng: np.random.Generator, label: int, part: Part) -> Image.Image:
     flag = flag.rotate(float(rng.uniform(-13, 13)), Image.Resampling.BICUBIC)
     scene = background(rng, part, CANVAS)
     scene.paste(light(rng, flag.convert("RGB"), 0.55, 1.1), mask=flag.getchannel("A"))
-    return scene.resize((TILE, TILE), Image.Resampling.BOX)
+    return scene.resize((side, side), Image.Resampling.BOX)
 
 
 def material(seed: int) -> Material:

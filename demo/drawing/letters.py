@@ -37,7 +37,7 @@ def font(name: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(packaged("matplotlib", f"mpl-data/fonts/ttf/{name}.ttf")), size)
 
 
-def draw(rng: np.random.Generator, label: int, part: Part) -> Image.Image:
+def draw(rng: np.random.Generator, label: int, part: Part, side: int = TILE) -> Image.Image:
     """One letter, slightly turned and shifted, on tinted paper."""
     paper = tuple(int(v) for v in rng.integers(190, 256, 3))
     ink = tuple(int(v) for v in rng.integers(0, 80, 3))
@@ -48,7 +48,7 @@ def draw(rng: np.random.Generator, label: int, part: Part) -> Image.Image:
     left, top, right, bottom = face.getbbox(SUBJECT.classes[label])
     ImageDraw.Draw(picture).text((x - (left + right) / 2, y - (top + bottom) / 2), SUBJECT.classes[label], ink, face)
     turned = picture.rotate(float(rng.uniform(-9, 9)), Image.Resampling.BICUBIC, fillcolor=paper)
-    return turned.resize((TILE, TILE), Image.Resampling.BOX)
+    return turned.resize((side, side), Image.Resampling.BOX)
 
 
 def material(seed: int) -> Material:

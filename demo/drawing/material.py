@@ -20,7 +20,7 @@ HELD_IMAGES = 964  # 64 for calibration, 400 for validation, 500 for test
 Part = Literal["train", "held"]
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
-Draw = Callable[[np.random.Generator, int, Part], Image.Image]
+Draw = Callable[[np.random.Generator, int, Part, int], Image.Image]  # dice, class, part, side in pixels
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Images:
-    """Pixels (n, 32, 32, 3) uint8 and labels (n,) int64."""
+    """Pixels (n, side, side, 3) uint8 and labels (n,) int64."""
 
     pixels: Pixels
     labels: Labels
@@ -64,15 +64,15 @@ def randomness(seed: int, *words: str) -> np.random.Generator:
     return np.random.default_rng([seed, *(zlib.crc32(word.encode()) for word in words)])
 
 
-def render(subject: Subject, draw: Draw, seed: int, part: Part, count: int) -> Images:
+def render(subject: Subject, draw: Draw, seed: int, part: Part, count: int, side: int = TILE) -> Images:
     """Draw `count` different images with balanced labels in a shuffled order."""
     rng = randomness(seed, subject.name, part)
     labels = rng.permutation(np.arange(count) % len(subject.classes)).astype(np.int64)
-    pixels = np.zeros((count, TILE, TILE, 3), np.uint8)
+    pixels = np.zeros((count, side, side, 3), np.uint8)
     seen: set[bytes] = set()
     for index, label in enumerate(labels):
         while True:
-            picture = np.asarray(draw(rng, int(label), part).convert("RGB"), np.uint8)
+            picture = np.asarray(draw(rng, int(label), part, side).convert("RGB"), np.uint8)
             if picture.tobytes() not in seen:
                 break
         seen.add(picture.tobytes())

@@ -137,7 +137,7 @@ SUBJECT = Subject(
 )
 
 
-def draw(rng: np.random.Generator, label: int, part: Part) -> Image.Image:
+def draw(rng: np.random.Generator, label: int, part: Part, side: int = TILE) -> Image.Image:
     """One sign, turned, leaning, near or far, under random light and with a slight blur."""
     sign = Image.new("RGBA", (LARGE, LARGE), (0, 0, 0, 0))
     SIGNS[SUBJECT.classes[label]](ImageDraw.Draw(sign), rng)
@@ -157,7 +157,7 @@ def draw(rng: np.random.Generator, label: int, part: Part) -> Image.Image:
     scene = background(rng, part, LARGE)
     scene.paste(lit, mask=sign.getchannel("A"))
     scene = scene.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.0, 3.2))))
-    return scene.resize((TILE, TILE), Image.Resampling.BOX)
+    return scene.resize((side, side), Image.Resampling.BOX)
 
 
 def material(seed: int) -> Material:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from demo.drawing.material import Material, Part, Subject, rendered
+from demo.drawing.material import TILE, Material, Part, Subject, rendered
 from demo.drawing.photos import LICENCE, Region, light, patch
 
 REGIONS: dict[str, Region] = {
@@ -31,9 +31,9 @@ SUBJECT = Subject(
 )
 
 
-def draw(rng: np.random.Generator, label: int, part: Part) -> Image.Image:
+def draw(rng: np.random.Generator, label: int, part: Part, side: int = TILE) -> Image.Image:
     """One patch under random light."""
-    return light(rng, patch(rng, REGIONS[SUBJECT.classes[label]], part), 0.75, 1.2)
+    return light(rng, patch(rng, REGIONS[SUBJECT.classes[label]], part, side), 0.75, 1.2)
 
 
 def material(seed: int) -> Material:

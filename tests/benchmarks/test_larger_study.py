@@ -1,0 +1,78 @@
+"""The larger study, small: its models are trained and its methods measured by the code that a GPU runs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.larger import training
+from benchmarks.larger.pictures import SIDE, draw, keep, unpack
+from benchmarks.larger_study import FEW, main
+from benchmarks.learning_order import volume
+from demo.drawing.material import Material
+
+
+@pytest.fixture(scope="module")
+def materials() -> list[Material]:
+    return draw(("scans", "surfaces", "faults"), seed=3, train=48, held=40)
+
+
+def test_pictures_come_back_as_they_were_kept(materials: list[Material], tmp_path: Path) -> None:
+    keep(materials, tmp_path / "pictures.npz")
+    for kept, drawn in zip(unpack(tmp_path / "pictures.npz"), materials, strict=True):
+        assert kept.subject == drawn.subject and kept.train.labels.tolist() == drawn.train.labels.tolist()
+        assert kept.held.pixels.shape == (40, SIDE, SIDE, 3)
+        difference = kept.held.pixels.astype(float) - drawn.held.pixels
+        assert np.abs(difference).mean() < 12.0  # JPEG
+        assert not {each.tobytes() for each in drawn.train.pixels} & {each.tobytes() for each in drawn.held.pixels}
+
+
+def test_a_vague_label_names_two_neighbours(materials: list[Material]) -> None:
+    vague, true = training.wanted(materials, vague=True), training.wanted(materials, vague=False)
+    assert torch.equal(true, torch.eye(10 + 12 + 7))
+    assert vague[2].nonzero().flatten().tolist() == [2, 3] and float(vague[2, 3]) == 0.5
+    assert vague[-1].nonzero().flatten().tolist() == [28]  # the last of an odd number stands alone
+    heads = training.rows(materials, 64, 0)
+    assert torch.allclose(heads @ heads.T, training.SCALE**2 * torch.eye(len(heads)), atol=1e-2)
+
+
+def test_every_step_is_written_and_read_off_the_points(materials: list[Material], tmp_path: Path) -> None:
+    keep(materials, tmp_path / "pictures.npz")
+    words = [
+        "--tiny",
+        "--pictures",
+        str(tmp_path / "pictures.npz"),
+        "--out",
+        str(tmp_path / "out.json"),
+        "--seeds",
+        "1",
+    ]
+    methods = ("task_arithmetic", "lot", "featcal+tsv_m", "concrete")
+    assert main([*words, "--only", ",".join(methods)]) == 0
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert [row["method"] for row in found["rows"]] == list(methods) and not found["failures"]
+    lines = found["references"]["1"]
+    assert set(lines) == {"base", "experts", "ensemble", "joint, equal"} and len(lines["base"]) == 3
+    assert all(value * FEW["test"] == round(value * FEW["test"]) for value in lines["experts"])
+    for row in found["rows"]:
+        assert row["hypervolume"] == pytest.approx(volume([one["test"] for one in row["points"]], row["experts"]))
+    assert found["rows"][-1]["curve"][0][0] == 0
+    assert 0.0 < found["training"]["surfaces"]["moved"] < 1.0
+
+
+def test_a_spent_budget_keeps_what_there_is(materials: list[Material], tmp_path: Path) -> None:
+    keep(materials, tmp_path / "pictures.npz")
+    words = [
+        "--tiny",
+        "--pictures",
+        str(tmp_path / "pictures.npz"),
+        "--out",
+        str(tmp_path / "out.json"),
+        "--seeds",
+        "1",
+    ]
+    assert main([*words, "--only", "task_arithmetic", "--budget-seconds", "0"]) == 0
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["rows"] == [] and set(found["references"]) == {"1"} and "base" in found["training"]
