@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from merging.accumulate import PIECE, Stretch, accumulate
-from merging.blocks import blocks, first_number
 from merging.directions import Directions
 from merging.errors import MergingError
 from merging.groups import Groups, PerTensor, per_tensor
@@ -114,12 +113,11 @@ def _combine_again(out: Tensor, directions: Directions, values: PerTensor, entri
     with one_thread():
         survey = method.survey_at(directions.source, values.at, lambda: directions.survey)
         for entry in entries:
-            for rows in blocks(entry.shape) if method.by_rows else [...]:
+            for rows, start in method.pieces(entry.shape):
                 base = layout.view(directions.base, entry)[rows]
                 if method.linearity == "nonlinear":
                     deltas = layout.view(directions.matrix, entry)
                 else:
                     deltas = directions.source.deltas(entry.name, rows).to(out.device)
-                start = first_number(entry.shape, rows)
                 merged = method.combine_rows(entry.name, base, deltas, values.at(entry.name), survey, start)
                 layout.view(out, entry)[rows] = merged

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from merging.access import NEEDS, Access
-from merging.blocks import blocks, first_number
 from merging.checkpoint import Checkpoint
 from merging.errors import MergingError
 from merging.linalg import gram_matrix
@@ -169,12 +168,12 @@ def _prepared(flat: Tensor, method: Method, vectors: TaskVectors, entry: Entry, 
     """Fill one tensor's place and return its Gram matrix, where the method uses one."""
     layout = vectors.layout
     grams: list[Array] = []
-    for rows in blocks(entry.shape) if method.by_rows else [...]:
+    for rows, start in method.pieces(entry.shape):
         base, deltas = vectors.base_tensor(entry.name, rows), vectors.deltas(entry.name, rows)
         if method.uses_gram:
             grams.append(gram_matrix(base, deltas))
         layout.view(flat[0], entry)[rows] = base
-        made = method.prepare_rows(entry.name, deltas, survey, first_number(entry.shape, rows))
+        made = method.prepare_rows(entry.name, deltas, survey, start)
         for row, direction in zip(flat[1:], made, strict=True):
             layout.view(row, entry)[rows] = direction
     return functools.reduce(np.add, grams) if grams else None

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import torch
 
-from merging.blocks import blocks, first_number
 from merging.errors import MergingError
 from merging.groups import Groups, per_tensor
 from merging.method import Method
@@ -35,9 +34,8 @@ def frozen_distance(
         survey_at = method.survey_at(vectors, values.at, lambda: survey)
         for entry in vectors.layout.entries:
             own = values.at(entry.name)
-            for rows in blocks(entry.shape) if method.by_rows else [...]:
+            for rows, start in method.pieces(entry.shape):
                 base, deltas = vectors.base_tensor(entry.name, rows), vectors.deltas(entry.name, rows)
-                start = first_number(entry.shape, rows)
                 exact = method.combine_rows(entry.name, base, deltas, own, survey_at, start).sub_(base)
                 frozen = torch.zeros_like(base)
                 directions = method.prepare_rows(entry.name, deltas, survey, start)

@@ -11,7 +11,7 @@ Letters: T experts, c (T,) coefficients, P numbers in the flat vector.
 import importlib
 import math
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal
 
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from merging.access import Access
+from merging.blocks import Rows, blocks, first_number
 from merging.errors import MergingError, nearest
 from merging.methods import __path__ as METHOD_FOLDERS
 from merging.pairs import Pairs
@@ -142,6 +143,11 @@ class Method:
     def by_rows(self) -> bool:
         """Whether a few rows of a tensor can be handled without the others, once the survey is known."""
         return False
+
+    def pieces(self, shape: tuple[int, ...]) -> Iterator[tuple[Rows, int]]:
+        """Go through the rows of a tensor that are handled at once, and the place of their first number."""
+        for rows in blocks(shape) if self.by_rows else (...,):
+            yield rows, first_number(shape, rows)
 
     def prepare_rows(self, name: str, deltas: Tensor, survey: object | None, start: int) -> Tensor:
         """Do as `prepare_tensor` for some rows (T, *rows) of a tensor, whose first number is its `start`-th."""
