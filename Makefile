@@ -34,9 +34,10 @@ fix: .venv/dev
 docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-# Every benchmark in its quick form; results in build/bench, less than a quarter of an hour on two cores.
+# Every benchmark in its quick form; results in build/bench, made for a quarter of an hour on two cores. PEERS=FOLDER: an
+# environment with the peers that stands already.
 bench: .venv/dev browser
-	$(BIN)/python -m benchmarks.quick
+	$(BIN)/python -m benchmarks.quick $(if $(PEERS),--environment $(PEERS))
 
 demo: .venv/dev
 	$(BIN)/python -m demo.make

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality.budgets import SPENDERS
 from benchmarks.quality.rivals import RIVALS
+from benchmarks.quality.samplers import TITLES
 from benchmarks.quality.summary import middle, rows_of
 from benchmarks.tables.results import Results
 
@@ -24,12 +24,15 @@ COLOURS = {
     "logits": "#00796b",
     "product": "#00796b",
     "map-published": "#c62828",
-    "map": "#c62828",
+    "map": "#ef6c00",
     "quadratic": "#ef6c00",
     "quadratic-soft": "#f9a825",
     "gp": "#5e35b1",
     "qlognehvi": "#5e35b1",
     "nsga2": "#1565c0",
+    "optuna-tpe": "#6d4c41",
+    "optuna-gp": "#ad1457",
+    "optuna-nsga2": "#42a5f5",
     "sobol": "#757575",
     "simplex": "#bdbdbd",
 }
@@ -45,7 +48,7 @@ def precision_data(results: Results) -> Data:
 def budget_data(results: Results) -> Data:
     """Per pool and spender the median hypervolume by budget."""
     found = results.of("front_quality", "python -m benchmarks.front_quality")
-    return _lines(found, "spend", "spender", tuple(SPENDERS), "hv")
+    return _lines(found, "spend", "spender", tuple(TITLES), "hv")
 
 
 def _lines(found: dict[str, Any], section: str, key: str, names: tuple[str, ...], value: str) -> Data:
@@ -95,7 +98,7 @@ def draw_precision(data: Data, figure: Any) -> None:
 
 def draw_budget(data: Data, figure: Any) -> None:
     """One panel a pool: hypervolume against measured merges."""
-    _panels(figure, data, {name: title for name, (title, _) in SPENDERS.items()}, "share of the true front", log=False)
+    _panels(figure, data, TITLES, "share of the true front", log=False)
 
 
 def _panels(figure: Any, data: Data, titles: dict[str, str], label: str, log: bool) -> None:
@@ -152,9 +155,9 @@ def draw_slice(data: Data, figure: Any) -> None:
 
 def draw_scaling(data: Data, figure: Any) -> None:
     """One panel a sweep, both axes logarithmic, with the fitted exponent."""
-    figure.set_size_inches(10.2, 5.6)
+    figure.set_size_inches(10.2, 8.0)
     for place, one in enumerate(data.values(), start=1):
-        axes = figure.add_subplot(2, 4, place)
+        axes = figure.add_subplot(3, 4, place)
         axes.loglog(*zip(*one["points"], strict=True), marker="o", ms=4, color="#00796b")
         axes.set_title(f"{one['what']}\nexponent {one['exponent']:.2f}", fontsize=8)
         axes.set_xlabel(one["over"], fontsize=8)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.front_quality --make [--only two-a ...]    # ground truth, once: about an hour and a half
     python -m benchmarks.front_quality [--only two-a ...]           # everything, minutes per pool
-    python -m benchmarks.front_quality --quick                      # two experts, three seeds: under two minutes
+    python -m benchmarks.front_quality --quick                      # two experts, two seeds: under two minutes
     python -m benchmarks.front_quality --table                      # docs/front_quality.md again from the JSON
 
 Pools of real merges (about 150 MB) are kept in --cache, outside the repository. A full run replaces the rows of its
@@ -15,13 +15,15 @@ import argparse
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from benchmarks.quality.pools import POOLS, Pool, load, make
+from benchmarks.peers.environment import environment
+from benchmarks.quality.pools import POOLS, Pool, PoolSpec, load, make
 from benchmarks.quality.sections import FULL, QUICK, SECTIONS, Plan, facts
 from benchmarks.quality.summary import verdicts
 from benchmarks.quality.table import page
@@ -51,35 +53,44 @@ def main() -> None:
     parser.add_argument("--sections", nargs="*", choices=list(SECTIONS), default=list(SECTIONS))
     parser.add_argument("--make", action="store_true", help="measure the pools, nothing else")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--coarse", action="store_true", help="pools of 11 points a side, for --quick")
+    parser.add_argument("--environment", type=Path, help="the peers' environment: with it Optuna's samplers take part")
     parser.add_argument("--table", action="store_true", help="write the page from the JSON, nothing else")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     out = chosen.out or RESULTS / ("front_quality_quick.json" if chosen.quick else "front_quality.json")
+    pools = {name: coarse(spec) if chosen.coarse else spec for name, spec in POOLS.items()}
     if chosen.make:
         for name in chosen.only or POOLS:
-            make(POOLS[name], chosen.cache, say)
+            make(pools[name], chosen.cache, say)
     elif chosen.table:
         write_page(out)
     else:
-        plans = QUICK if chosen.quick else FULL
+        python = environment(chosen.environment) if chosen.environment else None
+        plans = {d: replace(plan, optuna=python) for d, plan in (QUICK if chosen.quick else FULL).items()}
         names = chosen.only or [name for name, spec in POOLS.items() if spec.d in plans]
-        made = [name for name in names if (chosen.cache / f"{name}.npz").exists()]
+        made = [name for name in names if (chosen.cache / f"{pools[name].name}.npz").exists()]
         if not made or (chosen.only and made != names):
             gone = ", ".join(name for name in names if name not in made)
             parser.error(f"There is no pool {gone} in {chosen.cache}. Measure it first, with --make.")
-        run(made, chosen.sections, plans, chosen.cache, out)
+        run([pools[name] for name in made], chosen.sections, plans, chosen.cache, out)
         if not chosen.quick and chosen.out is None:
             write_page(out)
         print(page(read(out)))
 
 
-def run(names: list[str], sections: list[str], plans: dict[int, Plan], cache: Path, out: Path) -> None:
+def coarse(spec: PoolSpec) -> PoolSpec:
+    """The same pool with fewer points: for a grid 11 a side."""
+    return replace(spec, name=f"{spec.name}-coarse", side=11) if spec.side else spec
+
+
+def run(specs: list[PoolSpec], sections: list[str], plans: dict[int, Plan], cache: Path, out: Path) -> None:
     """Run some sections for some pools, saving after each."""
-    for name in names:
-        pool = load(POOLS[name], cache)
-        plan = plans[pool.spec.d]
+    for spec in specs:
+        pool = load(spec, cache)
+        plan = plans[spec.d]
         for section in sections:
-            rows = [{"pool": name, **row} for row in SECTIONS[section](pool, plan, say)]
+            rows = [{"pool": spec.name, **row} for row in SECTIONS[section](pool, plan, say)]
             update(out, pool, section, rows)
 
 

@@ -74,22 +74,22 @@ def synthetic_trials(d: int, n: int) -> Observations:
 
 
 def observed(X: Array, outputs: list[Any], targets: list[Any]) -> Observations:
-    """Outputs as the study hands them to a surrogate: accuracy shown, soft accuracy searched."""
+    """Outputs of m tasks at X (n, d) as the study hands them to a surrogate: accuracy shown, soft accuracy searched."""
     accuracy, soft = metric("accuracy"), metric("soft_accuracy")
     pairs = list(zip(outputs, targets, strict=True))
-    d = X.shape[1]
+    d, m = X.shape[1], len(pairs)
     return Observations(
         X=X,
         Y=np.stack([accuracy(o, t) for o, t in pairs], axis=1),
         noise=np.stack([np.maximum(accuracy.stderr(o, t) ** 2, 0.02 / len(t)) for o, t in pairs], axis=1),
         low=np.zeros(d),
         high=np.ones(d),
-        names=tuple(f"task{i}" for i in range(d)),
-        links=(Link("logit", 0.0, 1.0),) * d,
+        names=tuple(f"task{i}" for i in range(m)),
+        links=(Link("logit", 0.0, 1.0),) * m,
         outputs=tuple(outputs),
         targets=tuple(targets),
-        metrics=(accuracy.function,) * d,
-        search=(soft.function,) * d,
+        metrics=(accuracy.function,) * m,
+        search=(soft.function,) * m,
     )
 
 

@@ -26,9 +26,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=["demo", "vit", "reload", "memory", "batched"], default="demo")
-    parser.add_argument("--trials", type=int, default=30, help="of the demo; 5 of the others")
+    parser.add_argument("--trials", type=int, default=30, help="of the demo")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "mergescape-trial-cost")
     parser.add_argument("--samples", type=int, default=48, help="per task, for vit and reload")
+    parser.add_argument("--repetitions", type=int, default=None, help="of vit (5) and reload (3)")
     parser.add_argument("--make", action="store_true", help="only write the checkpoints and pictures that a part needs")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/trial_cost.json"))
     chosen = parser.parse_args()
@@ -60,7 +61,8 @@ def one_part(chosen: argparse.Namespace) -> dict[str, Any]:
     folder = vit.make_study(chosen.folder / f"4x4x{chosen.samples}", 4, 4, chosen.samples)
     if chosen.make:
         return {}
-    found = vit.measure(folder, 5) if chosen.part == "vit" else reload.measure(folder, 3)
+    take, usual = (vit.measure, 5) if chosen.part == "vit" else (reload.measure, 3)
+    found = take(folder, chosen.repetitions or usual)
     return {**found, "machine": machine()}
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.quality import samplers
 from benchmarks.quality.bed import Bed, Rows, bed, pooled_bed, split_bed
 from benchmarks.quality.budgets import NOT_PREFIXED, SPENDERS, designed
 from benchmarks.quality.pools import Pool
@@ -31,7 +33,7 @@ HONEST = ("logits", "logits-hard", "map-published", "quadratic", "quadratic-soft
 @dataclass(frozen=True)
 class Plan:
     """What is run for one pool: budgets of predict (fixed design), of the product's loop and of spend; seeds of each;
-    splits of honest; rivals and spenders left out."""
+    splits of honest; rivals and spenders left out; Optuna's samplers take part where its Python is given."""
 
     budgets: tuple[int, ...]
     loop: tuple[int, ...]
@@ -40,6 +42,7 @@ class Plan:
     slow_seeds: int
     splits: int
     without: tuple[str, ...] = ()
+    optuna: Path | None = None  # the Python of the environment that holds it
 
 
 FULL = {
@@ -49,7 +52,7 @@ FULL = {
     6: Plan((28, 50, 80), (30, 50, 80), (50, 80), 5, 1, 0, ("qlognehvi",)),
 }
 QUICK = {
-    2: Plan((10, 15), (15,), (15,), 3, 0, 6, ("gp", "qlognehvi")),
+    2: Plan((10, 15), (15,), (15,), 2, 1, 4, ("gp",)),
     3: Plan((16,), (16,), (16,), 2, 0, 0, ("gp", "qlognehvi")),
 }
 SLOW = ("gp", "qlognehvi")
@@ -160,8 +163,9 @@ def spend(pool: Pool, plan: Plan, say: Say) -> list[Row]:
     one = bed(pool)
     known, soft = truth(one.hard), truth(one.soft)
     rows: list[Row] = []
+    ways = {**SPENDERS, **(samplers.spenders(plan.optuna) if plan.optuna else {})}
     for seed in range(plan.seeds):
-        for name, (_, spender) in SPENDERS.items():
+        for name, (_, spender) in ways.items():
             if name in plan.without or (name in SLOW and seed >= plan.slow_seeds):
                 continue
             begun = time.perf_counter()

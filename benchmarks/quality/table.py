@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.quality.budgets import SPENDERS
 from benchmarks.quality.pools import POOLS
 from benchmarks.quality.rivals import RIVALS
+from benchmarks.quality.samplers import TITLES
 from benchmarks.quality.summary import Result, average, middle, rows_of, verdicts
 
 EXACT = {"exact-hard": "*exact accuracies of every pool point*", "exact-soft": "*exact soft accuracies of every point*"}
@@ -164,7 +164,7 @@ def _spend(result: Result) -> str:
         rows = [row for row in rows_of(result, "spend", pool=name) if "spender" in row]
         budgets = sorted({row["n"] for row in rows})
         lines = []
-        for spender, (title, _) in SPENDERS.items():
+        for spender, title in TITLES.items():
             own = [row for row in rows if row["spender"] == spender]
             if own:
                 cell = _cells(own, budgets)

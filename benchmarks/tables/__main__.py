@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.tables import goldens, merge, quality, scaling, screens, trial
+from benchmarks.tables import commands, goldens, merge, quality, scaling, screens, trial
 from benchmarks.tables.prose import marked
 from benchmarks.tables.results import Absent, Results
 
@@ -30,6 +30,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "merge-memory": merge.memory,
     "merge-mergekit": merge.mergekit,
     "merge-sharded": merge.sharded,
+    "merge-others": merge.others,
     "merge-values": merge.values,
     "merge-reasons": merge.reasons,
     "front-precision": quality.precision,
@@ -43,12 +44,16 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "first-front": screens.first_front,
     "slider": screens.slider,
     "slider-busy": screens.busy,
+    "slider-peers": screens.beside,
+    "quick": screens.quick,
     "live-run": screens.live,
     "many-tabs": screens.soak,
     "visitors": screens.load,
     "goldens": goldens.sources,
+    "commands": commands.listed,
     "scaling-exponents": scaling.exponents,
     "scaling-plan": scaling.planned,
+    "scaling-width": scaling.width,
 }
 BLOCK = re.compile(
     r"<!-- made by: python -m benchmarks\.tables (?P<name>\S+) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL

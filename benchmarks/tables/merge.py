@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.tables.results import Results, number, seconds, table, taken
 
 SPEED = "python -m benchmarks.merge_speed"
+OTHERS = "python -m benchmarks.merge_others"
 VALUES = "python -m benchmarks.against_peers"
 
 
@@ -56,6 +57,34 @@ def mergekit(results: Results) -> str:
         )
         + "\n"
         + taken(whole, "merge_speed")
+    )
+
+
+def others(results: Results) -> str:
+    """Files to files beside FusionBench and PEFT."""
+    found = results.of("merge_others", OTHERS)
+    rows = []
+    for row in found["rows"]:
+        ours, theirs, ratios = row["medians"]["ours"], row["medians"]["theirs"], row["ratios"]
+        rows.append(
+            [
+                f"`{row['what']}`",
+                seconds(ours["wall"]),
+                seconds(theirs["wall"]),
+                number(ratios["wall"]),
+                f"{ours['resident'] / 1e9:.2f} GB",
+                f"{theirs['resident'] / 1e9:.2f} GB",
+                number(ratios["resident"]),
+                f"{row['difference']:.0e}",
+            ]
+        )
+    head = ["case", "ours", "theirs", "ratio", "peak memory", "theirs", "ratio", "largest relative difference"]
+    return (
+        f"{found['experts']} experts of {found['parameters']:,} parameters, or adapters of rank {found['rank']}; "
+        "whole processes, files to a float32 file, in turns; a ratio below 1 is in our favour:\n\n"
+        + table(head, rows)
+        + "\n"
+        + taken(found, "merge_others")
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from benchmarks.quality.budgets import SPENDERS
 from benchmarks.quality.pools import POOLS
 from benchmarks.quality.rivals import RIVALS
+from benchmarks.quality.samplers import TITLES
 from benchmarks.quality.summary import average, middle, rows_of
 from benchmarks.tables.results import Absent, Results, number, seconds, table, taken
 
@@ -58,7 +58,7 @@ def hypervolume(results: Results) -> str:
         rows = [row for row in rows_of(found, "spend", pool=name) if "spender" in row]
         budgets = sorted({row["n"] for row in rows})
         lines = []
-        for spender, (title, _) in SPENDERS.items():
+        for spender, title in TITLES.items():
             own = [row for row in rows if row["spender"] == spender]
             if own:
                 lines.append([title, *(number(middle([r for r in own if r["n"] == n], "hv"), 3) for n in budgets)])
@@ -79,7 +79,7 @@ def losses(results: Results) -> str:
     for name in _pools(found, "spend"):
         rows = [row for row in rows_of(found, "spend", pool=name) if "spender" in row]
         for n in sorted({row["n"] for row in rows}):
-            at = {s: middle([r for r in rows if r["spender"] == s and r["n"] == n], "hv") for s in SPENDERS}
+            at = {s: middle([r for r in rows if r["spender"] == s and r["n"] == n], "hv") for s in TITLES}
             ours = at.pop("product")
             rivals = {s: value for s, value in at.items() if value is not None}
             if ours is None or not rivals:
@@ -88,7 +88,7 @@ def losses(results: Results) -> str:
             best = max(rivals, key=lambda s: rivals[s])
             if rivals[best] > ours:
                 lines.append(
-                    [f"{_where(found, name)}, after {n}", SPENDERS[best][0], number(rivals[best], 3), number(ours, 3)]
+                    [f"{_where(found, name)}, after {n}", TITLES[best], number(rivals[best], 3), number(ours, 3)]
                 )
     if not cells:
         raise Absent(COMMAND)

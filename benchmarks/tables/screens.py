@@ -7,6 +7,8 @@ from benchmarks.tables.results import Results, number, seconds, table, taken
 FIRST = "python -m benchmarks.first_front"
 SLIDER = "python -m benchmarks.explorer_latency"
 BUSY = "python -m benchmarks.explorer_latency --busy"
+PEERS = "python -m benchmarks.slider_peers"
+QUICK = "python -m benchmarks.quick"
 LIVE = "python -m benchmarks.live_run"
 SOAK = "python -m benchmarks.explorer_soak"
 LOAD = "python -m benchmarks.load"
@@ -57,6 +59,34 @@ def busy(results: Results) -> str:
         ["choosing a mix to its whole panel, 95th percentile", f"{number(found['panel_p95_ms'], 0)} ms"],
     ]
     return table(["while a study is measured", ""], rows) + "\n" + taken(found, "explorer_latency_busy")
+
+
+def beside(results: Results) -> str:
+    """A step of a control in ours, a plain Streamlit page and Optuna's dashboard."""
+    found = results.of("slider_peers", PEERS)
+    names = {
+        "ours": "Mergescape: a minimum by its slider",
+        "streamlit": "a plain Streamlit page: the same slider, the script runs again",
+        "optuna-dashboard": "Optuna's dashboard: a minimum brushed on an axis of its trial selection",
+    }
+    rows = [
+        [title, *(f"{number(found['ways'][way][q], 0)} ms" for q in ("p50_ms", "p95_ms"))]
+        for way, title in names.items()
+    ]
+    return (
+        f"From a step to the last change of the page, {found['points']:,} mixes, {found['tasks']} tasks, in turns:\n\n"
+        + table(["what", "median", "95th percentile"], rows)
+        + "\n"
+        + taken(found, "slider_peers")
+    )
+
+
+def quick(results: Results) -> str:
+    """How long every benchmark takes in its quick form."""
+    found = results.of("quick", QUICK)
+    rows = [[f"`{row['name']}`", seconds(row["seconds"]), row["end"]] for row in found["rows"]]
+    rows.append(["all", seconds(found["seconds"]), f"made for {found['minutes_made_for']} min"])
+    return table(["benchmark", "time", "end"], rows) + "\n" + taken(found, "quick")
 
 
 def live(results: Results) -> str:

@@ -13,13 +13,15 @@ NEEDS = ("network", "gpu", "a cluster", "a server", "a quiet machine", "minutes 
 
 @dataclass(frozen=True)
 class Block:
-    """`needs` is what a block is marked with; `shown` is the text block right after it: what it prints."""
+    """`needs` is what a block is marked with; `shown` and `fields` are the text or JSON block right after it: what it
+    prints."""
 
     kind: str
     body: str
     needs: str | None
     title: str | None
     shown: str | None
+    fields: str | None
 
     @property
     def commands(self) -> list[str]:
@@ -35,6 +37,8 @@ def blocks(page: Path) -> list[Block]:
     result = []
     for place, one in enumerate(found):
         after = found[place + 1] if place + 1 < len(found) else None
-        near = after is not None and after["kind"] == "text" and not text[one.end() : after.start()].strip()
-        result.append(Block(one["kind"], one["body"], one["needs"], one["title"], after["body"] if near else None))
+        near = after is not None and not text[one.end() : after.start()].strip()
+        printed = {after["kind"]: after["body"]} if after is not None and near else {}
+        shown, fields = printed.get("text"), printed.get("json")
+        result.append(Block(one["kind"], one["body"], one["needs"], one["title"], shown, fields))
     return result

@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,10 @@ from typer.testing import CliRunner
 
 from benchmarks.tables.__main__ import main as tables
 from merging.__main__ import app as merging_app
-from study import more_commands  # noqa: F401 - registers its commands
+from study import (
+    more_commands,  # noqa: F401 - registers its commands
+    settings,
+)
 from study.commands import app as study_app
 from study.study_file import parse
 from tests.conftest import ROOT
@@ -75,6 +79,24 @@ def looks_like(shown: str, printed: str) -> bool:
     return re.fullmatch(r"\s*" + r"(?:.*\n?)*?".join(parts) + r"\s*", plain(printed)) is not None
 
 
+def differs(shown: Any, printed: Any, where: str = "") -> str:
+    """Where a printed JSON has other fields than the one that the page shows; "…" stands for more of the same kind."""
+    if shown is None or printed is None or shown == "…":
+        return ""
+    if isinstance(shown, dict) and isinstance(printed, dict):
+        names = set(shown) - {"…"}
+        if names - set(printed) or ("…" not in shown and set(printed) - names):
+            return f"{where or 'the object'}: {sorted(names ^ set(printed))}"
+        parts = [differs(shown[name], printed[name], f"{where}.{name}") for name in names]
+    elif isinstance(shown, list) and isinstance(printed, list):
+        parts = [differs(shown[0], one, f"{where}[]") for one in printed] if shown else []
+    else:
+        number = (int, float)
+        same = isinstance(printed, number) if isinstance(shown, number) else isinstance(printed, type(shown))
+        return "" if same else f"{where}: {shown!r} is shown, {printed!r} printed"
+    return next(filter(None, parts), "")
+
+
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
 def test_the_commands_of_a_page_run_in_their_order(page: Path, sandbox: Path) -> None:
     for block in blocks(page):
@@ -87,6 +109,9 @@ def test_the_commands_of_a_page_run_in_their_order(page: Path, sandbox: Path) ->
             # twelve trials are measured already; where the page says "measured 12 now" these are none
             printed = run(command).replace(str(sandbox.resolve()) + "/", "")
         assert block.shown is None or looks_like(block.shown, printed), f"shown:\n{block.shown}\nprinted:\n{printed}"
+        if block.fields is not None:
+            found = differs(json.loads(block.fields), json.loads(printed))
+            assert not found, f"{block.body}: {found}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -115,6 +140,15 @@ def check_by_reading(words: list[str]) -> None:
         for word in words[3:]:
             if word.startswith("--"):
                 assert f'"{word}"' in source, f"{path.name} has no option {word}"
+
+
+def test_every_field_of_a_study_file_is_explained() -> None:
+    page = (ROOT / "docs" / "own_models.md").read_text(encoding="utf-8")
+    parts = [settings.BaseChoice, settings.TaskChoice, settings.MethodChoice, settings.Samples, settings.Settings]
+    missing = [
+        f"{part.__name__}.{name}" for part in parts for name in part.model_fields if not re.search(rf"\b{name}\b", page)
+    ]
+    assert not missing, missing
 
 
 def test_the_study_files_of_the_pages_are_right() -> None:
