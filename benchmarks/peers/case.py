@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Peer = Literal["mergekit", "fusion-bench", "peft"]
+Settings = Mapping[str, float | int | str | bool]
 WEIGHTS = (0.3, 0.5, 0.9)
 EQUAL = (1.0, 1.0, 1.0)
 
@@ -23,7 +24,7 @@ class Case:
     ours: str
     coefficients: tuple[float, ...]
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
     family: str = "plain"
     exact: bool = False
     draws: Literal["", "dare", "della"] = ""

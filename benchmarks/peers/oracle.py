@@ -11,7 +11,8 @@ import contextlib
 import importlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
@@ -100,11 +101,17 @@ def drawing(uniform: list[Tensor]) -> Iterator[None]:
 
 
 def by_fusion_bench(job: Job, stored: State) -> State:
-    """Merge with the functions behind FusionBench's algorithms; `scale` multiplies the merged task vector."""
+    """Merge with the functions behind FusionBench's algorithms.
+
+    `scale` multiplies the merged task vector, `weights` the experts' own before they are merged.
+    """
     base, experts = models_of(job, stored)
-    vectors = [{name: expert[name] - base[name] for name in base} for expert in experts]
     parameters = dict(job["parameters"])
-    scale = parameters.pop("scale", 1.0)
+    scale, weights = parameters.pop("scale", 1.0), parameters.pop("weights", [1.0] * len(experts))
+    vectors = [
+        {name: weight * (expert[name] - base[name]) for name in base}
+        for expert, weight in zip(experts, weights, strict=True)
+    ]
     change = BENCH[job["method"]](base, vectors, parameters)
     return {name: base[name] + scale * change[name] for name in base}
 
@@ -118,19 +125,9 @@ def bench(module: str) -> Any:
     return importlib.import_module(f"fusion_bench.method.{module}")
 
 
-def tsv_m(base: State, vectors: list[State], parameters: dict[str, Any]) -> State:
-    merge = bench("task_singular_vector.utils.TSVM_utils").compute_and_sum_svd_mem_reduction
-    found: State = merge(vectors, accelerator="cpu", **parameters)
-    return found
-
-
-def iso_c(base: State, vectors: list[State], parameters: dict[str, Any]) -> State:
-    found: State = bench("isotropic_merging.iso_utils").iso_c(vectors, accelerator="cpu", **parameters)
-    return found
-
-
-def iso_cts(base: State, vectors: list[State], parameters: dict[str, Any]) -> State:
-    found: State = bench("isotropic_merging.iso_utils").iso_cts(vectors, accelerator="cpu", **parameters)
+def spectral(module: str, name: str, base: State, vectors: list[State], parameters: dict[str, Any]) -> State:
+    """A function of FusionBench that takes task vectors and gives the merged one."""
+    found: State = getattr(bench(module), name)(vectors, accelerator="cpu", **parameters)
     return found
 
 
@@ -138,16 +135,6 @@ def ties(base: State, vectors: list[State], parameters: dict[str, Any]) -> State
     ties_utils = bench("ties_merging.ties_merging_utils")
     flat = torch.stack([ties_utils.state_dict_to_vector(vector) for vector in vectors])
     return unflattened(ties_utils.ties_merging(flat, **parameters), base)
-
-
-def magmax(base: State, vectors: list[State], parameters: dict[str, Any]) -> State:
-    found: State = bench("magmax.magmax")._magmax_select(vectors)
-    return found
-
-
-def emr(base: State, vectors: list[State], parameters: dict[str, Any]) -> State:
-    found: State = bench("emr_merging.utils").emr_merge(vectors)[0]
-    return found
 
 
 def consensus(base: State, vectors: list[State], parameters: dict[str, Any]) -> State:
@@ -158,11 +145,6 @@ def consensus(base: State, vectors: list[State], parameters: dict[str, Any]) -> 
         flat, start + flat, start, tall_mask_lambda=parameters["tall_mask_lambda"]
     )
     return unflattened(flat.sum(0) * (masks.sum(0) >= parameters["agree"]), base)
-
-
-def wudi(base: State, vectors: list[State], parameters: dict[str, Any]) -> State:
-    found: State = bench("wudi.wudi").wudi_merging(vectors, accelerator="cpu", **parameters)
-    return found
 
 
 def svc(base: State, vectors: list[State], parameters: dict[str, Any]) -> State:
@@ -219,6 +201,22 @@ def opcm(base: State, vectors: list[State], parameters: dict[str, Any]) -> State
     return {name: merged[name] - base[name] for name in base}
 
 
+def doge(base: State, vectors: list[State], parameters: dict[str, Any]) -> State:
+    """DOGE on the matrices, under names that it takes for an encoder's weights."""
+    matrices = [name for name in base if base[name].dim() == 2 and name != "text_projection"]
+    names = {f"{name.replace('.', '_')}_weight": name for name in matrices}
+
+    def model(state: State) -> torch.nn.Module:
+        parts = {key: torch.nn.Parameter(state[name].clone()) for key, name in names.items()}
+        return torch.nn.ModuleDict({"encoder": torch.nn.ParameterDict(parts)})
+
+    experts = [{name: base[name] + vector[name] for name in base} for vector in vectors]
+    models = {"_pretrained_": model(base), **{str(number): model(expert) for number, expert in enumerate(experts)}}
+    merged = bench("doge_ta.doge_ta").DOGE_TA_Algorithm(**parameters).run(models).encoder
+    moved = {name: merged[key].detach() - base[name] for key, name in names.items()}
+    return {name: moved.get(name, torch.zeros_like(base[name])) for name in base}
+
+
 def length(state: State) -> float:
     return float(torch.cat([value.reshape(-1) for value in state.values()]).norm())
 
@@ -268,19 +266,23 @@ def by_peft(job: Job, stored: State) -> State:
 
 
 PEERS = {"mergekit": by_mergekit, "fusion-bench": by_fusion_bench, "peft": by_peft}
-BENCH = {
-    "tsv_m": tsv_m,
-    "iso_c": iso_c,
-    "iso_cts": iso_cts,
+SPECTRAL = {
+    "tsv_m": ("task_singular_vector.utils.TSVM_utils", "compute_and_sum_svd_mem_reduction"),
+    "iso_c": ("isotropic_merging.iso_utils", "iso_c"),
+    "iso_cts": ("isotropic_merging.iso_utils", "iso_cts"),
+    "wudi": ("wudi.wudi", "wudi_merging"),
+}
+BENCH: Mapping[str, Callable[[State, list[State], dict[str, Any]], State]] = {
+    **{name: partial(spectral, *where) for name, where in SPECTRAL.items()},
+    "magmax": lambda base, vectors, parameters: bench("magmax.magmax")._magmax_select(vectors),
+    "emr": lambda base, vectors, parameters: bench("emr_merging.utils").emr_merge(vectors)[0],
     "ties": ties,
-    "magmax": magmax,
-    "emr": emr,
     "consensus": consensus,
-    "wudi": wudi,
     "model_stock": model_stock,
     "opcm": opcm,
     "svc": svc,
     "knots": knots,
+    "doge": doge,
 }
 
 if __name__ == "__main__":

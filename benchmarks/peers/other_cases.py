@@ -1,6 +1,9 @@
 """What is compared with FusionBench and PEFT."""
 
-from benchmarks.peers.case import EQUAL, WEIGHTS, Case
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.peers.case import EQUAL, WEIGHTS, Case, Settings
 
 WHOLE = {"split_qkv": False}
 KEYS = {"exclude_keys": ["text_projection"]}
@@ -47,6 +50,26 @@ SPECTRA = (
         {"threshold": 0.4, "agree": 2},
     ),
     Case("fusion-bench", "model_stock", "model_stock", (0.5, 0.5)),
+    Case("fusion-bench", "doge", "doge", EQUAL, {"subspace": 6, "K": 30, "lamda": 0.07}, WHOLE),
+)
+SIGNS = (0.3, -0.5, 0.9)
+
+
+def weighed(method: str, ours: str, parameters: Mapping[str, Any], settings: Settings, exact: bool = True) -> Case:
+    """FusionBench on the task vectors times their coefficients, which is what our exact form is."""
+    return Case("fusion-bench", method, ours, SIGNS, {**parameters, "weights": list(SIGNS)}, settings, exact=exact)
+
+
+SCALED = (
+    weighed("tsv_m", "tsv_m", KEYS, WHOLE, False),
+    weighed("iso_c", "iso_c", KEYS, WHOLE, False),
+    weighed("iso_cts", "iso_cts", KEYS | {"common_space_fraction": 0.8}, WHOLE, False),
+    weighed("wudi", "wudi", KEYS | {"iter_num": 300}, WHOLE, False),
+    weighed("opcm", "opcm", {"alpha": 0.5}, WHOLE),
+    weighed("ties", "ties", {"reset_thresh": 20, "merge_func": "mean"}, {"density": 0.2}),
+    weighed("magmax", "magmax", {}, {}),
+    weighed("emr", "emr_unified", {}, {}),
+    weighed("consensus", "consensus", {"tall_mask_lambda": 0.4, "agree": 2}, {"threshold": 0.4, "agree": 2}),
 )
 PLAIN_LORA = {"r": 4, "lora_alpha": 8}
 SCALED_LORA = {"r": 6, "lora_alpha": 12, "use_rslora": True}
@@ -69,4 +92,4 @@ LORAS = (
         "in no adapter; ours adds the products.",
     ),
 )
-OTHERS = (*SPECTRA, *LORAS)
+OTHERS = (*SPECTRA, *SCALED, *LORAS)
