@@ -28,5 +28,4 @@ def sources(results: Results) -> str:
 def _short(source: str) -> str:
     if source.startswith(OWN):
         return "the published equations, in numpy float64"
-    name, _, rest = source.partition(", ")
-    return name if name.startswith(("mergekit", "fusion-bench")) else source
+    return source.partition(", ")[0]
