@@ -221,11 +221,15 @@ def values(measurer: Any, choice: Any, coefficients: dict[str, float], split: st
 
 
 def volume(points: list[list[float]], high: list[float]) -> float:
-    """Hypervolume with every task from half of its own expert's accuracy (0) to that accuracy (1)."""
+    """Hypervolume with every task from half of its own expert's accuracy (0) to that accuracy (1).
+
+    A task in which its expert gets nothing right has no scale, and is left out.
+    """
     from surrogate.front import hypervolume
 
-    scaled = np.clip(2.0 * np.asarray(points) / np.asarray(high) - 1.0, 0.0, None)
-    return float(hypervolume(scaled, np.zeros(len(high))))
+    known = np.asarray(high) > 0.0
+    scaled = np.clip(2.0 * np.asarray(points)[:, known] / np.asarray(high)[known] - 1.0, 0.0, None)
+    return float(hypervolume(scaled, np.zeros(int(known.sum()))))
 
 
 if __name__ == "__main__":
