@@ -17,6 +17,7 @@ from merging.errors import MergingError
 from merging.lora_output import merge_to_adapter
 from merging.markdown import methods_page
 from merging.mergekit.carrying import merge_mergekit
+from merging.mergekit.saying import write_mergekit
 from merging.method import methods
 from merging.output import merge
 from merging.reading import read_merge, read_recipe
@@ -45,6 +46,9 @@ def main(
     rank: Annotated[
         int | None, typer.Option(help="Cut that adapter to this rank; without it the sum is exact.")
     ] = None,
+    mergekit: Annotated[
+        bool, typer.Option("--mergekit", help="Write the recipe as mergekit's YAML to OUT; nothing is merged.")
+    ] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the methods and stop.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="With --list: the whole of docs/methods.md.")] = False,
 ) -> None:
@@ -55,6 +59,8 @@ def main(
         _show_methods(as_json)
     elif recipe is None or out is None:
         raise MergingError("RECIPE and OUT are needed.", "Example: python -m merging recipe.yaml out/")
+    elif mergekit:
+        _show(write_mergekit(read_recipe(recipe), recipe.parent, out), {"out": str(out)}, as_json)
     elif adapter or rank is not None:
         _merge_adapters(recipe, out, rank, as_json)
     else:

@@ -1,14 +1,17 @@
 """A recipe as mergekit's YAML, where mergekit can say the same."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from merging.architecture import block_of
 from merging.errors import MergingError
+from merging.groups import per_tensor
 from merging.mergekit.model import Model
-from merging.mergekit.parameters import RULES, Case, Scope
+from merging.mergekit.parameters import RULES, Case, Scope, Setting, at
 from merging.mergekit.schema import Configuration, Slice, Source, read_configuration
 from merging.mergekit.writing import to_yaml
 from merging.method import methods
@@ -44,11 +47,12 @@ class Said:
     base: str = "base"
 
 
-def to_mergekit(recipe: Recipe) -> str:
+def to_mergekit(recipe: Recipe, tensors: Sequence[str] = ()) -> str:
     """Write a recipe as mergekit's YAML; paths are those of the recipe.
 
     Random masks are mergekit's own when mergekit reads it: the same method, other draws. "as base" leaves the
-    dtype out, and mergekit then computes in the dtype of the weights; any other is computed in float32.
+    dtype out, and mergekit then computes in the dtype of the weights; any other is computed in float32. Layer groups
+    become filters, which need the names of the base's `tensors`.
 
     Raises:
         MergingError: mergekit cannot say it, or would compute something else.
@@ -56,14 +60,18 @@ def to_mergekit(recipe: Recipe) -> str:
     if recipe.method not in _SAYINGS:
         made = recipe.method if recipe.method in methods() else f"{recipe.method} (unknown)"
         raise MergingError(f"mergekit cannot say '{made}'.", f"It can say {', '.join(sorted(_SAYINGS))}.")
-    if recipe.groups is not None:
-        raise MergingError("mergekit's YAML is written without layer groups.", "Give each expert one coefficient.")
-    settings = recipe.made().settings
-    weights = tuple(float(recipe.coefficients[part.name]) for part in recipe.experts)
-    said = _SAYINGS[recipe.method](Order(recipe, settings, weights))
+    if recipe.groups is not None and not tensors:
+        raise MergingError("mergekit's YAML says layer groups by the names of tensors.", "Give those of the base.")
+    method, names = recipe.made(), list(tensors) or [""]
+    values = per_tensor(method, [part.name for part in recipe.experts], recipe.coefficients, recipe.groups, names)
+    settings = method.settings
+    sayings = {
+        name: _SAYINGS[recipe.method](Order(recipe, settings, tuple(values.at(name).tolist()))) for name in names
+    }
+    said = sayings[names[0]]
     experts = [
-        Source(Model(part.path), None, _scope(said.method, own))
-        for part, own in zip(recipe.experts, said.own, strict=True)
+        Source(Model(part.path), None, _scope(said.method, {name: each.own[number] for name, each in sayings.items()}))
+        for number, part in enumerate(recipe.experts)
     ]
     base = {"base": Model(recipe.base.path), "first": experts[0].model, "none": None}[said.base]
     sources = [*experts, Source(Model(recipe.base.path), None, {})] if said.base == "base" else experts
@@ -73,7 +81,7 @@ def to_mergekit(recipe: Recipe) -> str:
         method=said.method,
         slices=(Slice(tuple(sources), None, {}),),
         base=base,
-        parameters=_scope(said.method, said.shared),
+        parameters=_scope(said.method, {name: each.shared for name, each in sayings.items()}),
         dtype=None if recipe.dtype == "as base" else "float32",
         out_dtype=None if recipe.dtype == "as base" else recipe.dtype,
         seed=int(seed),
@@ -86,10 +94,35 @@ def to_mergekit(recipe: Recipe) -> str:
     return text
 
 
-def _scope(method: str, values: Mapping[str, float | bool]) -> Scope:
-    """Write values that differ from mergekit's defaults, and those without a default."""
-    known = RULES[method].parameters
-    return {name: (Case(None, (value,)),) for name, value in values.items() if value != known[name].default}
+def _scope(method: str, values: Mapping[str, Mapping[str, float | bool]]) -> Scope:
+    """Write the parameters of every tensor that differ from mergekit's defaults, and those without a default."""
+    known, found = RULES[method].parameters, dict[str, Setting]()
+    for name in next(iter(values.values())):
+        setting = filtered({tensor: given[name] for tensor, given in values.items()})
+        if [case.values for case in setting] != [(known[name].default,)]:
+            found[name] = setting
+    return found
+
+
+def filtered(values: Mapping[str, float | bool]) -> Setting:
+    """Say a value of every tensor: by its block, or by its name outside the blocks; the most frequent one without.
+
+    >>> filtered({"layers.0.a": 0.5, "layers.0.b": 0.5, "layers.1.a": 0.7, "norm": 0.5})
+    (Case(filter='layers.1.', values=(0.7,)), Case(filter=None, values=(0.5,)))
+
+    Raises:
+        MergingError: tensors of one block have different values.
+    """
+    usual = Counter(values.values()).most_common(1)[0][0]
+    parts = {f"{block}." if (block := block_of(name)) else name: value for name, value in values.items()}
+    last = Case(None, (usual,))
+    # longer ones first: mergekit takes the first that stands anywhere in a tensor's name
+    every = tuple(Case(part, (parts[part],)) for part in sorted(parts, key=lambda part: (-len(part), part)))
+    for cases in (tuple(case for case in every if case.values != last.values), every):
+        setting = (*cases, last)
+        if all(at(setting, name, 0.0) == value for name, value in values.items()):
+            return setting
+    raise MergingError("mergekit cannot tell the layer groups of this model apart by the names of its tensors.")
 
 
 def _weighted(weights: Sequence[float], **more: float) -> tuple[Mapping[str, float], ...]:
