@@ -23,7 +23,9 @@ def uniform(seed: int, expert: str, tensor: str, count: int, start: int = 0) -> 
     found = np.empty(count, dtype=np.float32)
     for first in range(0, count, CHUNK):
         stop = min(first + CHUNK, count)
-        found[first:stop] = (stream.random_raw(stop - first) >> np.uint64(40)) * np.float32(2.0**-24)
+        words = stream.random_raw(stop - first)
+        np.right_shift(words, np.uint64(40), out=words)
+        np.multiply(words.astype(np.uint32), np.float32(2.0**-24), out=found[first:stop], dtype=np.float32)
     return torch.from_numpy(found)
 
 

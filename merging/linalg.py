@@ -116,9 +116,11 @@ def _selected(rows: Callable[[], Iterable[Tensor]], ranks: Sequence[int]) -> lis
     between = [_Held(1, HELD) for _ in ranks]
     for piece in rows():
         for number, (row, (low, high)) in enumerate(zip(piece.reshape(len(piece), -1), bounds, strict=True)):
-            inside = (row > low) & (row < high)
-            counts[number] += [int(torch.count_nonzero(which)) for which in (row < low, row == low, row == high)]
-            if not between[number].add(row[inside].view(1, -1)):
+            values, least, most = row.cpu().numpy(), np.float32(low), np.float32(high)  # several times faster in numpy
+            outer = [np.count_nonzero(which) for which in (values < least, values == least, values == most)]
+            counts[number] += outer
+            places = np.flatnonzero((values > least) & (values < most))
+            if not between[number].add(torch.from_numpy(values[places]).view(1, -1)):
                 return None
     found = [
         _ranked(rank - int(below), int(low), held.numbers()[0], int(high), pair)

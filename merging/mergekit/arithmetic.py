@@ -4,9 +4,13 @@ First the whole tensor is measured (`measure`: thresholds, strengths), a block o
 can be merged (`merge_rows`).
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -27,7 +31,11 @@ FAMILY = (
     "della",
     "della_linear",
 )
+DRAWS = ("dare_ties", "dare_linear", "della", "della_linear")
+RESIDENT = 1 << 26  # numbers of one model's tensor that are held while it is measured; more are read again
 ELECTS = ("ties", "dare_ties", "breadcrumbs_ties", "della")
+
+Changes = Callable[[int], Iterable[Tensor]]  # goes through one model's changes, by rows
 
 
 def merge_rows(method: str, group: Group) -> Tensor:
@@ -35,111 +43,139 @@ def merge_rows(method: str, group: Group) -> Tensor:
     if not group.others:
         return group.origin()
     changes = torch.stack([_sparse(method, group, number) for number in range(len(group.others))])
-    weights = torch.tensor(group.numbers("weight"), dtype=changes.dtype).view(-1, *[1] * (changes.dim() - 1))
-    changes.mul_(weights)
+    weights = torch.tensor(group.numbers("weight"), dtype=changes.dtype)
+    changes.mul_(weights.view(-1, *[1] * (changes.dim() - 1)))
     if method in ELECTS:
-        agrees = agreeing(changes)
-        merged = (changes * agrees).sum(0)
-        divisor = (weights * agrees).sum(0)
-        divisor[divisor == 0] = 1.0
+        merged, divisor = _elected(changes, weights)
     else:
-        merged = changes.sum(0)
-        divisor = weights.sum(0)
-        divisor[divisor.abs() < NO_WEIGHT] = 1.0
+        merged, divisor = changes.sum(0), weights.sum()
+        divisor = torch.ones_like(divisor) if abs(divisor) < NO_WEIGHT else divisor
     if group.shared["normalize"]:
         merged /= divisor
-    return group.origin() + merged.mul_(group.number("lambda"))
+    return merged.mul_(group.number("lambda")).add_(group.origin())
 
 
-def measure(method: str, numel: int, groups: Callable[[], Iterator[Group]]) -> tuple[Kept, ...]:
-    """Find what the whole tensor of `numel` numbers says of each model; `groups()` goes through its blocks."""
-    first = next(groups())
-    partial = [number for number in range(len(first.others)) if 0.0 < _density(method, first, number) < 1.0]
-    kept = [Kept() for _ in first.others]
-    for number, limits in _limits(method, numel, first, partial, groups).items():
-        kept[number] = limits
-    if partial and first.shared["rescale"]:
-        before, after = [0.0] * len(kept), [0.0] * len(kept)
-        for group in groups():
-            held = replace(group, kept=tuple(kept))
-            for number in partial:
-                before[number] += _strength(_change(group, number))
-                after[number] += _strength(_sparse(method, held, number))
-        for number in partial:
-            if before[number] >= FAINT and after[number] >= FAINT:
-                kept[number] = replace(kept[number], factor=before[number] / after[number])
+def measure(method: str, group: Group, shape: tuple[int, ...], changes: Changes) -> tuple[Kept, ...]:
+    """Find what a whole tensor of this shape says of each model; the group needs no tensors."""
+    kept = [Kept() for _ in group.own]
+    numel = math.prod(shape)
+    for number in range(len(kept)):
+        density = _density(method, group, number)
+        if 0.0 < density < 1.0:
+            sizes = _sizes(numel, partial(changes, number))
+            own = _limits(method, group, number, numel, sizes)
+            kept[number] = _rescaled(method, group, number, own, sizes)
     return tuple(kept)
 
 
-def _limits(
-    method: str, numel: int, first: Group, partial: list[int], groups: Callable[[], Iterator[Group]]
-) -> dict[int, Kept]:
+def _sizes(numel: int, pieces: Callable[[], Iterable[Tensor]]) -> Callable[[], Iterable[Tensor]]:
+    """Return what goes through |τ|, (…, columns) for each piece: from memory where there is room for it."""
+    if numel > RESIDENT:
+        return lambda: (piece.abs() for piece in pieces())
+    held: list[Tensor] = []
+    room, start = torch.empty(0), 0
+    for piece in pieces():
+        room = room if start else torch.empty(numel, dtype=piece.dtype)
+        stop = start + piece.numel()
+        held.append(torch.abs(piece, out=room[start:stop].view(piece.shape)))
+        start = stop
+    return lambda: held
+
+
+def _limits(method: str, group: Group, number: int, numel: int, sizes: Callable[[], Iterable[Tensor]]) -> Kept:
     """Return the thresholds of |τ|, for the methods that have them."""
-    ranks: list[tuple[int, int]] = []
-    for number in partial:
-        density = _density(method, first, number)
-        if method == "ties":
-            ranks.append((number, numel - max(1, int(density * numel)) + 1))
-        elif method.startswith("breadcrumbs") and int(density * numel):
-            low, high = ranks_between(numel, density, float(first.own[number]["gamma"] or 0.0))
-            ranks += [(number, low), (number, high)]
-    found: dict[int, Kept] = {}
-    if method.startswith("breadcrumbs"):
-        found = {number: Kept(low=float("inf")) for number in partial}
-    if not ranks:
-        return found
+    density = _density(method, group, number)
+    if method == "ties":
+        ranks = [numel - max(1, int(density * numel)) + 1]
+    elif not method.startswith("breadcrumbs"):
+        return Kept()
+    elif int(density * numel):
+        ranks = list(ranks_between(numel, density, float(group.own[number]["gamma"] or 0.0)))
+    else:
+        return Kept(low=float("inf"))
 
-    def sizes() -> Iterable[Tensor]:
-        for group in groups():  # the thresholds are those of float32
-            rows = {number: _change(group, number).to(torch.float32).abs_().reshape(-1) for number, _ in ranks}
-            yield torch.stack([rows[number] for number, _ in ranks])
+    def rows() -> Iterator[Tensor]:  # the thresholds are those of float32
+        return (size.to(torch.float32).reshape(1, -1).expand(len(ranks), -1) for size in sizes())
 
-    wanted = [rank for _, rank in ranks]
-    values = kth_of_rows(torch.cat(list(sizes()), dim=1), wanted) if numel <= SHORT else kth_values(sizes, wanted)
-    for (number, _), value in zip(ranks, values, strict=True):
-        known = found.get(number)
-        found[number] = Kept(value) if known is None or known.low > value else replace(known, high=value)
-    return found
+    values = kth_of_rows(torch.cat(list(rows()), dim=1), ranks) if numel <= SHORT else kth_values(rows, ranks)
+    return Kept(values[0]) if len(values) == 1 else Kept(values[0], values[1])
+
+
+def _rescaled(method: str, group: Group, number: int, kept: Kept, sizes: Callable[[], Iterable[Tensor]]) -> Kept:
+    """Add the factor that gives back the L1 norm where that is asked, and the random mask that it was found with."""
+    if not group.shared["rescale"]:
+        return kept
+    before, after, start = 0.0, 0.0, 0
+    masks: list[npt.NDArray[np.uint8]] = []
+    for size in sizes():
+        stays = _stays(method, replace(group, start=start), number, size, kept)
+        before += float(size.sum(dtype=torch.float64))
+        after += float((size * stays).sum(dtype=torch.float64))
+        start += size.numel()
+        if method in DRAWS:
+            masks.append(stays.reshape(-1).numpy())
+    if masks:
+        kept = replace(kept, mask=np.packbits(np.concatenate(masks)))
+    return replace(kept, factor=before / after) if before >= FAINT and after >= FAINT else kept
 
 
 def _density(method: str, group: Group, number: int) -> float:
     return 1.0 if method == "task_arithmetic" else float(group.own[number]["density"] or 0.0)
 
 
-def _change(group: Group, number: int) -> Tensor:
-    return group.others[number] - group.origin()
-
-
-def _strength(change: Tensor) -> float:
-    return float(change.abs().sum(dtype=torch.float64))
-
-
 def agreeing(changes: Tensor) -> Tensor:
     """Tell which changes (T, *shape) have the sign of their sum; a sum of 0 counts as +."""
-    return torch.where(changes.sum(0) >= 0, changes > 0, changes < 0)
+    return changes * _signs(changes) > 0
+
+
+def _signs(changes: Tensor) -> Tensor:
+    """Return the sign of the sum of changes (T, *shape), 1 or −1; a sum of 0 counts as +."""
+    return torch.copysign(torch.ones(()), changes.sum(0).add_(0.0))  # −0 + 0 = 0
+
+
+def _elected(changes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sum of the changes (T, *shape) that agree with the elected sign, and the sum of their weights.
+
+    The changes are used up. Comparing and choosing by a mask are several times slower than this arithmetic.
+    """
+    signs = _signs(changes)
+    changes.mul_(signs).clamp_min_(0.0)
+    merged = changes.sum(0).mul_(signs)
+    divisor = (weights @ changes.sign_().view(len(changes), -1)).view(merged.shape)
+    return merged, divisor.masked_fill_(divisor == 0, 1.0)
 
 
 def _sparse(method: str, group: Group, number: int) -> Tensor:
     """Return one model's change with most of it left out, rescaled to its own L1 norm where asked."""
-    change, density, kept = _change(group, number), _density(method, group, number), group.kept[number]
+    density, kept = _density(method, group, number), group.kept[number] if group.kept else Kept()
+    change = group.others[number] - group.origin()
     if density >= 1.0:
         return change
     if density <= 0.0:
-        return torch.zeros_like(change)
-    if method == "ties" or method.startswith("breadcrumbs"):
-        size = change.to(torch.float32).abs()
-        keep = size >= kept.low
-        if kept.high != float("inf"):
-            keep &= size <= kept.high
-    else:
-        drawn = draws.uniform(group.seed, group.experts[number], group.name, change.numel(), group.start)
-        drawn = drawn.view(change.shape)
-        if method.startswith("della"):
-            keep = drawn < _chance(change.to(torch.float32), density, float(group.own[number]["epsilon"] or 0.0))
-        else:
-            keep = drawn >= 1.0 - density
-    change.mul_(keep)
+        return change.zero_()
+    change.mul_(_stays(method, group, number, change, kept))
     return change if kept.factor == 1.0 else change.mul_(kept.factor)
+
+
+def _stays(method: str, group: Group, number: int, change: Tensor, kept: Kept) -> Tensor:
+    """Tell which numbers of some rows of a change (or of its sizes) stay."""
+    if method not in DRAWS:
+        size = change.abs().to(torch.float32).numpy()  # numpy compares several times faster
+        stays = size >= np.float32(kept.low)
+        if kept.high != float("inf"):
+            stays &= size <= np.float32(kept.high)
+        return torch.from_numpy(stays)
+    if kept.mask is not None:
+        first = group.start // 8
+        bits = np.unpackbits(kept.mask[first : (group.start + change.numel() + 7) // 8])
+        bits = bits[group.start - 8 * first :][: change.numel()]
+        return torch.from_numpy(bits.view(np.bool_)).view(change.shape)
+    drawn = draws.uniform(group.seed, group.experts[number], group.name, change.numel(), group.start)
+    drawn = drawn.view(change.shape)
+    density = _density(method, group, number)
+    if method.startswith("della"):
+        return drawn < _chance(change.to(torch.float32), density, float(group.own[number]["epsilon"] or 0.0))
+    return drawn >= 1.0 - density
 
 
 def _chance(change: Tensor, density: float, epsilon: float) -> Tensor:

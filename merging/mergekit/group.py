@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -12,11 +14,15 @@ from merging.mergekit.parameters import Value
 
 @dataclass(frozen=True)
 class Kept:
-    """Which of one model's changes stay, by the whole tensor: |τ| from `low` to `high`; and what multiplies them."""
+    """Which of one model's changes stay, by the whole tensor: |τ| from `low` to `high`; and what multiplies them.
+
+    `mask` are the random choices of all its numbers, one bit each, where they had to be drawn before.
+    """
 
     low: float = 0.0
     high: float = float("inf")
     factor: float = 1.0
+    mask: npt.NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a mergekit configuration makes: every output tensor, where it comes from, and its values."""
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial, reduce
@@ -67,43 +67,36 @@ class Plan(AbstractContextManager["Plan"]):
         largest = max((slot.numel for slot in self.slots), default=0)
         threads = min(torch.get_num_threads(), MOST) if self._by_rows or largest <= SMALL else 1
         with pool(threads) as executor:
-            for made in in_order(executor, threads + 1, lambda work: work(), self._work(threads)):
-                if made is not None:
-                    yield made
+            work = self._work(executor, 2 * threads)
+            yield from in_order(executor, 2 * threads, lambda each: each(), work)
 
     @property
     def _by_rows(self) -> bool:
         return self.configuration.method in BY_ROWS
 
-    def _work(self, lead: int) -> Iterator[Callable[[], tuple[str, Tensor] | None]]:
-        """Give what is to be done: tensors are measured a few ahead of their blocks."""
+    def _work(self, executor: Executor, lead: int) -> Iterator[Callable[[], tuple[str, Tensor]]]:
+        """Give the blocks to be made; tensors are measured, by the same threads, `lead` tensors ahead of them."""
         measured = self.slots if self.configuration.method in FAMILY else []
-        self._kept = {slot.name: Future[tuple[Kept, ...]]() for slot in measured}
         for slot in measured[:lead]:
-            yield partial(self._measure, slot)
+            self._kept[slot.name] = executor.submit(self._measured, slot)
         for number, slot in enumerate(self.slots):
             for later in measured[number + lead : number + lead + 1]:
-                yield partial(self._measure, later)
+                self._kept[later.name] = executor.submit(self._measured, later)
             for rows in blocks(slot.shape) if self._by_rows else [...]:
                 yield partial(self._made, slot, rows)
 
-    def _measure(self, slot: Slot) -> None:
-        found = self._kept[slot.name]
-        try:
-            found.set_result(self._measured(slot))
-        except BaseException as error:
-            found.set_exception(error)
-
     def _measured(self, slot: Slot) -> tuple[Kept, ...]:
-        if not slot.dtype.is_floating_point:
-            return ()
         job = self._jobs[slot.name]
+        base = self._base(job)
+        if base is None or not slot.dtype.is_floating_point:
+            return ()
 
-        def groups() -> Iterator[Group]:
-            return (self._group(job, rows, slot.shape) for rows in blocks(slot.shape))
+        def changes(number: int) -> Iterator[Tensor]:
+            return (self._read(job, number, rows) - self._read(job, base, rows) for rows in blocks(slot.shape))
 
         with torch.no_grad():
-            return measure(self.configuration.method, slot.numel, groups)
+            group, others = self._bare(job), self._others(job)
+            return measure(self.configuration.method, group, slot.shape, lambda number: changes(others[number]))
 
     def _made(self, slot: Slot, rows: Rows) -> tuple[str, Tensor]:
         job = self._jobs[slot.name]
@@ -124,22 +117,35 @@ class Plan(AbstractContextManager["Plan"]):
 
     def _group(self, job: Job, rows: Rows, shape: tuple[int, ...]) -> Group:
         """Read some rows of a job's tensors, with its parameters."""
-        wide = torch.float64 if self.configuration.dtype == "float64" else torch.float32
-        shared, own = self._parameters(job)
-        base = self.configuration.base_of(job.part)
-        pairs = zip(job.part.sources, job.inputs, strict=True)
-        tensors = [self._opened[source.model].get(name, rows).to(wide) for source, name in pairs]
-        others = [number for number, source in enumerate(job.part.sources) if source.model != base]
-        return Group(
-            job.name,
-            next((tensors[n] for n, source in enumerate(job.part.sources) if source.model == base), None),
-            tuple(tensors[number] for number in others),
-            shared,
-            tuple(own[number] for number in others),
-            tuple(self.names[job.part.sources[number].model] for number in others),
-            self.configuration.seed,
-            first_number(shape, rows),
+        base = self._base(job)
+        return replace(
+            self._bare(job),
+            base=None if base is None else self._read(job, base, rows),
+            others=tuple(self._read(job, number, rows) for number in self._others(job)),
+            start=first_number(shape, rows),
         )
+
+    def _bare(self, job: Job) -> Group:
+        """Return a job's parameters without its tensors."""
+        shared, own = self._parameters(job)
+        others = self._others(job)
+        names = tuple(self.names[job.part.sources[number].model] for number in others)
+        seed = self.configuration.seed
+        return Group(job.name, None, (), shared, tuple(own[number] for number in others), names, seed)
+
+    def _base(self, job: Job) -> int | None:
+        """Return which of a job's sources is the base."""
+        base = self.configuration.base_of(job.part)
+        return next((number for number, source in enumerate(job.part.sources) if source.model == base), None)
+
+    def _others(self, job: Job) -> list[int]:
+        base = self._base(job)
+        return [number for number in range(len(job.part.sources)) if number != base]
+
+    def _read(self, job: Job, number: int, rows: Rows) -> Tensor:
+        """Read some rows of one of a job's sources, in the dtype of the sums."""
+        wide = torch.float64 if self.configuration.dtype == "float64" else torch.float32
+        return self._opened[job.part.sources[number].model].get(job.inputs[number], rows).to(wide)
 
     def _agreed(self, job: Job) -> Tensor:
         """Return an integer tensor, which all sources must have alike."""

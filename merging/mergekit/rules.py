@@ -31,8 +31,9 @@ def _linear(group: Group) -> Tensor:
     if abs(total) < NO_WEIGHT:
         raise MergingError(f"The weights of '{group.name}' sum to 0.", "Set normalize: false, or other weights.")
     merged = torch.zeros_like(group.others[0])
-    for tensor, weight in zip(group.others, weights, strict=True):
-        merged.add_(tensor * weight)
+    held = torch.tensor(weights, dtype=merged.dtype).tolist()  # infinite where the dtype cannot hold one
+    for tensor, weight in zip(group.others, held, strict=True):
+        merged.add_(tensor, alpha=weight)
     return merged if total == 1.0 else merged.div_(total)
 
 
