@@ -19,7 +19,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -141,7 +141,7 @@ async def crowd(
 
     async def watch() -> None:
         while time.monotonic() < until:
-            tally.memory.append(server.memory_info().rss / 1e6)
+            tally.memory.append(_resident(server))
             await asyncio.sleep(1.0)
 
     going = [
@@ -150,6 +150,15 @@ async def crowd(
     ]
     await asyncio.gather(watch(), *going)
     return tally
+
+
+def _resident(server: psutil.Process) -> float:
+    """MB of the server and of the processes that it keeps."""
+    total = 0.0
+    for one in (server, *server.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            total += one.memory_info().rss / 1e6
+    return total
 
 
 def prepare(home: Path, measured: Path | None = None) -> str:

@@ -2,25 +2,48 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from playwright.sync_api import Page
+
 from study.demo import write_demo
+from study.settings import MethodChoice
 from study.study import Study, open_study
 from study.worker import LOG, only_worker
+from ui import copy, copy_export, copy_history, copy_setup
 
 PICK = "pick=0.5~0.5~0.5"
 
 
+def _changing(page: Page) -> None:
+    """From the list of studies to the second step of a draft, everything beyond tasks and methods open."""
+    page.get_by_label(copy_history.FIND).fill("own models")
+    page.get_by_label(copy_history.FIND).press("Enter")
+    page.get_by_role("button", name=copy_history.MORE, exact=True).nth(1).wait_for(state="detached")
+    page.get_by_role("button", name=copy_history.MORE, exact=True).click()
+    page.get_by_role("button", name=copy_history.CHANGE).click()
+    page.get_by_role("button", name=copy.NEXT_TASKS).click()
+    page.get_by_text(copy_setup.ADVANCED, exact=True).click()
+
+
 @dataclass(frozen=True)
 class Screen:
-    """A picture's name, the path to open, and a text that is there once the screen is complete."""
+    """A picture's name, the path to open, a text that is there once the screen is complete, and what to do first."""
 
     name: str
     path: str
     mark: str
+    first: Callable[[Page], None] | None = None
+
+    def show(self, page: Page, address: str) -> None:
+        """Open it and wait until it is complete."""
+        page.goto(address + self.path)
+        if self.first is not None:
+            self.first(page)
+        page.get_by_text(self.mark).first.wait_for(timeout=60_000)
 
 
 SCREENS = (
@@ -29,6 +52,7 @@ SCREENS = (
     Screen("experts-open", "/experts?study=done", "Do the models belong together?"),
     Screen("experts-missing", "/experts?study=gone", "is not on this computer"),
     Screen("setup-first", "/setup", "First choose the models"),
+    Screen("setup-form", "/history", copy_setup.ADD_COPY, _changing),
     Screen("setup-open", "/setup?study=done", "Task arithmetic"),
     Screen("run-none", "/run", "No study is open"),
     Screen("run-damaged", "/run?study=damaged", "unknown field"),
@@ -45,6 +69,7 @@ SCREENS = (
     Screen("export-none", "/export?study=fresh", "No mix is chosen yet"),
     Screen("export-predicted", f"/export?study=done&{PICK}", "Export it unchecked"),
     Screen("export-checked", "/export?study=done&pick=1~0~0", "Write the checkpoint"),
+    Screen("export-forms", "/export?study=forms&pick=0.9~0.3~0.5", copy_export.FORM),
     Screen("history", "/history", "Bring in a study"),
     Screen("compare", "/compare?a=done:task_arithmetic&b=failed:task_arithmetic", "Hollow circles"),
 )
@@ -78,7 +103,22 @@ def prepared(home: Path, measured: Path) -> Iterator[None]:
             with closing(sqlite3.connect(study.store.path)) as db, db:
                 # Nobody beats for these: a sign of life from the future never grows old.
                 db.execute("UPDATE worker SET heartbeat = heartbeat + 86400")
+        shutil.copytree(home / "fresh", home / "forms")
+        ties = open_study(home / "forms")
+        Study(ties.folder, ties.settings.model_copy(update={"methods": (MethodChoice(name="ties"),)})).save()
+        _own(home / "fresh", home / "own")
         shutil.copytree(home / "fresh", home / "damaged")
         path = home / "damaged" / "study.yaml"
         path.write_text(path.read_text().replace("seed:", "sede:"))
         yield
+
+
+def _own(fresh: Path, target: Path) -> None:
+    """The demo's models as somebody's own, which can be changed."""
+    shutil.copytree(fresh, target)
+    models = target / "models"
+    (models / "mergescape-demo.json").rename(models / "tiny.json")
+    study = open_study(target)
+    base = study.settings.base.model_copy(update={"model": "models/tiny.json"})
+    more = {"name": "My own models", "base": base, "groups": "slope"}
+    Study(target, study.settings.model_copy(update=more)).save()

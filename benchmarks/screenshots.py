@@ -17,6 +17,8 @@ from benchmarks.served import ROOT, chromium, served
 SIZES = {"desk": (1280, 900), "phone": (360, 780)}
 COLOURS = ("light", "dark")
 TALLEST = 4000
+TRIES = 20
+AT_WORK = "[data-stale=true], [data-testid=stSkeleton], [data-testid=stSpinner]"
 
 
 def main() -> None:
@@ -54,19 +56,35 @@ def take(browser: Browser, address: str, size: str, colours: str, wanted: set[st
         if wanted and screen.name not in wanted:
             continue
         page.set_viewport_size({"width": width, "height": height})
-        page.goto(address + screen.path)
-        page.get_by_text(screen.mark).first.wait_for(timeout=60_000)
+        screen.show(page, address)
         whole(page, width)
-        page.screenshot(path=str(out / f"{screen.name}-{size}-{colours}.png"))
+        settled(page, out / f"{screen.name}-{size}-{colours}.png")
     context.close()
 
 
 def whole(page: Page, width: int) -> None:
-    """Make the window as tall as the page, and let it settle."""
-    page.wait_for_timeout(900)
+    """Make the window as tall as the page."""
+    still(page)
     tall = page.evaluate("document.querySelector('[data-testid=stMain]')?.scrollHeight ?? 900")
     page.set_viewport_size({"width": width, "height": min(TALLEST, int(tall) + 70)})
-    page.wait_for_timeout(500)
+
+
+def still(page: Page) -> None:
+    """Wait until nothing is greyed, missing or spinning because Python is at work."""
+    page.wait_for_timeout(300)  # what was pressed last has to reach Python first
+    page.wait_for_function(f"() => !document.querySelector('{AT_WORK}')", timeout=60_000)
+
+
+def settled(page: Page, path: Path) -> None:
+    """Take pictures until two in a row are the same: nothing fades, slides or is drawn bit by bit any more."""
+    before = b""
+    for _ in range(TRIES):
+        still(page)
+        now = page.screenshot(path=str(path), animations="disabled")
+        if now == before:
+            return
+        before = now
+    raise TimeoutError(f"{path.name} does not come to rest: {TRIES} pictures, no two in a row alike")
 
 
 if __name__ == "__main__":

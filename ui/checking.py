@@ -8,6 +8,7 @@ from contextlib import suppress
 import streamlit as st
 
 from study import worker
+from study.fits import beside
 from study.predict import predict
 from study.study import Study
 from ui import copy, parts, state
@@ -22,7 +23,7 @@ def ask_for_check(study: Study, method: str, pick: list[float]) -> None:
     inside = [min(max(value, low), high) for value in pick]
     strengths = dict(zip(names, inside, strict=True))
     with suppress(ValueError):  # the prediction from before the check, to be shown beside it
-        state.keep_guess(strengths, predict(study, [strengths], method=method)["points"][0]["metrics"])
+        state.keep_guess(strengths, beside(predict, study, [strengths], method=method)["points"][0]["metrics"])
     identity = study.propose(study.method(method), strengths, "asked")
     if not worker.alive(study.folder):
         worker.start(study.folder)

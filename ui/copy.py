@@ -25,6 +25,12 @@ NAV = {
     "server": "What this server allows",
 }
 
+NOT_YET = "🔒"
+WAIT_STUDY = "Not yet: open or start a study first."
+WAIT_MODELS = "Not yet: first choose the models in step 1."
+WAIT_MAP = "Not yet: the map needs {need} measured mixes; there are {done}."
+WAIT_MIX = "Not yet: choose a mix in step 4 first. The map there needs {need} measured mixes; there are {done}."
+
 # Home
 DEMO_BUTTON = "Try the demo"
 DEMO_HINT = (

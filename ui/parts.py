@@ -14,6 +14,7 @@ from study.status import status
 from study.study import Study
 from ui import copy, guide, jobs, state, words
 from ui.shell import path
+from ui.steps import map_needs as map_needs
 
 Json = dict[str, Any]
 COLOURS = {"running": "blue", "done": "green", "failed": "red", "stalled": "orange", "interrupted": "orange"}
@@ -101,11 +102,6 @@ def surrogate_of(study: Study) -> str | None:
 def exams(study: Study) -> int:
     """For how many mixes the final check was done by somebody who was choosing (the plain baselines do not count)."""
     return sum(bool(trial.test) for trial in study.store.trials() if trial.origin != "baseline")
-
-
-def map_needs(study: Study) -> int:
-    """How many mixes must be measured before there is a map."""
-    return len(study.coefficients) + 2
 
 
 def whole(facts: Mapping[str, Any]) -> int:

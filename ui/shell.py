@@ -7,7 +7,7 @@ import logging
 import streamlit as st
 
 from study.errors import StudyError
-from ui import copy, login, state, warm
+from ui import copy, drafts, login, state, steps, warm
 
 log = logging.getLogger(__name__)
 # Less empty space on top; small print and the chosen one of a row keep a contrast of 4.5 : 1 (WCAG AA) in both themes.
@@ -27,8 +27,14 @@ def run() -> None:
     st.html(STYLE)
     if not login.enter():
         return
-    state.current_key()
-    pages = [st.Page(path(name), title=copy.NAV[name], url_path=name, default=name == "home") for name in PAGES]
+    wait = waiting()
+    pages = [
+        st.Page(
+            path(name), title=copy.NAV[name], url_path=name, default=name == "home",
+            icon=copy.NOT_YET if name in wait else None, help=wait.get(name),
+        )
+        for name in PAGES
+    ]  # fmt: skip
     pages += [st.Page(path(name), title=copy.NAV[name], url_path=name, visibility="hidden") for name in HIDDEN]
     page = st.navigation(pages, position="top")
     try:
@@ -42,6 +48,15 @@ def run() -> None:
     finally:
         warm.page_drawn()
     state.keep_address()
+
+
+def waiting() -> dict[str, str]:
+    """Which steps have to wait in this visit, and for what."""
+    try:
+        study, _ = state.current_study()
+        return steps.waiting(study, models=study is None and not drafts.model_problems(state.draft()))
+    except StudyError:  # the page itself says what is wrong with the study
+        return {}
 
 
 def path(name: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +11,7 @@ import streamlit as st
 
 from study import library
 from study.errors import StudyError
+from study.fits import beside
 from study.flips import flips
 from study.front import front, methods_measured
 from study.layers import labels, title
@@ -26,9 +25,6 @@ from ui.pictures import packed_flips
 Json = dict[str, Any]
 POINTS = 500  # predicted mixes on the map; every move in the browser is a pass over all of them
 OVERLAY = 120  # of every other way of blending
-SHARED = 10.0  # seconds for which all who open the map of a study that is being measured see the same one
-_opened: dict[str, tuple[str, float]] = {}
-_opening = threading.Lock()
 
 
 def current_key() -> str | None:
@@ -90,25 +86,10 @@ def forget(name: str) -> Any:
     return st.session_state.pop(name, None)
 
 
-def opening_revision(study: Study, measuring: bool) -> str:
-    """The revision that a map opens with: the newest.
-
-    While results come in, one that was opened moments ago: each new one costs a fit, and many visitors would wait for
-    many fits. The page says how many results are newer, and shows them on request.
-    """
-    now = time.monotonic()
-    with _opening:
-        revision, since = _opened.get(str(study.folder), ("", 0.0))
-        if not (measuring and now - since < SHARED and revision.startswith(study.context)):
-            revision = study.store.revision()
-            _opened[str(study.folder)] = (revision, now)
-    return revision
-
-
 @st.cache_data(max_entries=24, show_spinner=False)
 def _front(key: str, revision: str, points: int, method: str | None, surrogate: str | None) -> Json:
     study = library.find(key)
-    return front(study, surrogate, points=points, method=method)
+    return beside(front, study, surrogate, points=points, method=method)
 
 
 def front_of(
@@ -155,11 +136,12 @@ def payload_of(study: Study, revision: str, method: str, surrogate: str | None =
 @st.cache_data(max_entries=16, show_spinner=False)
 def _samples(key: str, revision: str, method: str) -> Json:
     study = library.find(key)
-    found = _front(key, revision, POINTS, method, None)
     names = study.coefficients
-    at = np.array([[point["coefficients"][name] for name in names] for point in found["predicted"]])
+    drawn = _front(key, revision, POINTS, method, None)["predicted"]
+    at = np.array([[point["coefficients"][name] for name in names] for point in drawn])
     try:
-        return packed_flips(study, flips(study, study.method(method), at.reshape(-1, len(names))), len(names))
+        found = beside(flips, study, study.method(method), at.reshape(-1, len(names)))
+        return packed_flips(study, found, len(names))
     except (ValueError, OSError) as error:  # too few mixes, no answers to show, data that has moved
         return {"problem": str(error), "tasks": [], "degree": 1}
 
@@ -168,7 +150,7 @@ def _samples(key: str, revision: str, method: str) -> Json:
 def _left_out(key: str, revision: str, method: str, surrogate: str | None) -> Json:
     study = library.find(key)
     try:
-        return dict(left_out(study, study.method(method), surrogate))
+        return dict(beside(left_out, study, study.method(method), surrogate))
     except ValueError:  # too few mixes for a prediction
         return {}
 
@@ -181,7 +163,7 @@ def left_out_of(study: Study, revision: str, method: str, surrogate: str | None)
 @st.cache_data(max_entries=24, show_spinner=False)
 def _surrogates(key: str, revision: str, method: str) -> list[dict[str, str]]:
     study = library.find(key)
-    return surrogates(study, study.method(method))
+    return beside(surrogates, study, study.method(method))
 
 
 def surrogates_of(study: Study, revision: str, method: str) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What the app gets ready while nobody waits for it: a process for the first command, the modules of the map."""
+"""What the app gets ready while nobody waits for it: processes for the first command and for fits, the map."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from study import waiting, worker
+from study import fits, waiting, worker
 from ui.login import close_in
 
 MODULES = ("study.front", "study.predict", "ui.figures", "ui.payload", "pandas")
@@ -25,6 +25,7 @@ async def while_serving(app: Any) -> AsyncIterator[None]:
     _begun.set()
     threading.Thread(target=_load, daemon=True).start()
     yield
+    fits.end()
 
 
 def page_drawn() -> None:
@@ -45,6 +46,7 @@ def _load() -> None:
     _drawn.wait(FIRST_PAGE)
     _drawn.set()
     keep_ready()
+    fits.begin()
     for name in MODULES:
         importlib.import_module(name)
     gc.collect()

@@ -30,8 +30,7 @@ def states(studies: Path, measured_demo: Path) -> Iterator[None]:
 def test_every_screen_is_sound(page: Page, server: str) -> None:
     found: dict[str, object] = {}
     for screen in HERE:
-        page.goto(server + screen.path)
-        page.get_by_text(screen.mark).first.wait_for()
+        screen.show(page, server)
         page.wait_for_timeout(300)
         no_sideways_scrolling(page)
         boxes = page.locator(WRONG).all_inner_texts()
@@ -39,6 +38,10 @@ def test_every_screen_is_sound(page: Page, server: str) -> None:
             found[f"{screen.name} error"] = boxes
         if serious := findings(page):
             found[screen.name] = serious
+        if screen.name == "run-new" and page.viewport_size == {"width": 1280, "height": 900}:
+            step = page.get_by_test_id("stTopNavLink").filter(has_text=copy.NAV["explore"])
+            expect(step).to_contain_text(copy.NOT_YET)
+            expect(step).to_have_accessible_description(copy.WAIT_MAP.format(need=5, done=0))
     page.goto(server)
     assert not found, found
 

@@ -16,7 +16,7 @@ from study.settings import MethodChoice
 from study.study import Study, open_study
 from tests.conftest import ROOT
 from tests.ui.visiting import texts, visit
-from ui import copy, forming, jobs
+from ui import copy, forming, jobs, steps
 from ui import copy_export as export_words
 from ui import copy_history as told
 from ui import copy_run as run_words
@@ -126,6 +126,14 @@ def test_own_models_step_by_step(home: Path, tmp_path: Path) -> None:
     assert not app.exception and copy.TASKS_EMPTY in texts(app)
     start = next(button for button in app.button if button.label == setup_words.CHECK_FIRST)
     assert start.disabled
+
+
+def test_steps_that_wait_say_for_what(untouched: Study, measured_demo: Path) -> None:
+    assert set(steps.waiting(None, models=False)) == {"setup", "run", "explore", "export"}
+    assert set(steps.waiting(None, models=True)) == {"run", "explore", "export"}
+    told = steps.waiting(untouched, models=False)
+    assert set(told) == {"explore", "export"} and "needs 5 measured mixes; there are 0" in told["explore"]
+    assert steps.waiting(open_study(measured_demo), models=False) == {}
 
 
 def test_tasks_come_after_models(home: Path) -> None:
@@ -277,12 +285,3 @@ def test_experts_that_do_not_fit_are_named_at_a_glance(home: Path, untouched: St
     app.text_input(key="draft-expert_path_0").set_value(str(tmp_path / "odd.safetensors"))
     app.text_input(key="draft-expert_path_1").set_value(str(untouched.folder / "models" / "flags.safetensors")).run()
     assert "1 of" in texts(app) and "visual.proj" in texts(app) and "other shapes" in texts(app)
-
-
-def test_who_opens_a_map_that_is_being_measured_shares_it(measured: Study) -> None:
-    from ui import state
-
-    first = state.opening_revision(measured, measuring=True)
-    measured.propose(measured.method("task_arithmetic"), {"digits": 0.11, "signs": 0.12, "flags": 0.1}, "asked")
-    assert state.opening_revision(measured, measuring=True) == first != measured.store.revision()
-    assert state.opening_revision(measured, measuring=False) == measured.store.revision()

@@ -8,11 +8,12 @@ from typing import Any
 import streamlit as st
 
 from study import worker
+from study.fits import beside
 from study.front import methods_measured
 from study.predict import predict
 from study.study import Study
 from study.trust import nearby
-from ui import copy, methods, parts, state, words
+from ui import copy, maps, methods, parts, state, words
 from ui.basic import basic
 from ui.checking import ask_for_check, await_check
 from ui.component import explorer
@@ -80,7 +81,7 @@ def revision_shown(study: Study) -> str:
     """The revision on the screen: it does not move under the hand while results come in."""
     shown = state.recall("map_revision")
     if shown is None or not shown.startswith(study.context):
-        shown = state.opening_revision(study, worker.alive(study.folder))
+        shown = maps.opening_revision(study, worker.alive(study.folder))
         state.remember("map_revision", shown)
     return str(shown)
 
@@ -93,7 +94,7 @@ def exact(study: Study, payload: dict[str, Any], method: str) -> dict[str, Any] 
     names = [expert["name"] for expert in payload["experts"]]
     try:
         at = dict(zip(names, choice["pick"], strict=True))
-        found = predict(study, [at], state.recall("surrogate"), method)
+        found = beside(predict, study, [at], state.recall("surrogate"), method)
     except ValueError:  # too few mixes for a prediction
         return None
     return exact_point(found["points"][0], payload)
@@ -192,7 +193,7 @@ def rough(study: Study, payload: dict[str, Any], method: str) -> None:
         st.markdown(copy.ROUGH.format(list=words.listed(missed)))
         if st.button(copy.ROUGH_BUTTON.format(n=REFINE, time=words.duration(REFINE * each)), key="refine"):
             picked = state.picked(study) or {one["name"]: (one["low"] + one["high"]) / 2 for one in payload["experts"]}
-            points = nearby(study, study.method(method), picked, REFINE)
+            points = beside(nearby, study, study.method(method), picked, REFINE)
             for point in points:
                 study.propose(study.method(method), point, "asked")
             if points and not worker.alive(study.folder):

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from study import worker
+from study.fits import beside
 from study.front import baselines, shown, task_facts
 from study.loading import ANY, loading
 from study.predict import predict
@@ -43,7 +44,7 @@ def trial_of(study: Study, method: str, strengths: dict[str, float]) -> Trial | 
 def guess_of(study: Study, method: str, strengths: dict[str, float]) -> dict[str, Any] | None:
     """What is predicted for the mix, from the other mixes' measurements and its own."""
     try:
-        found: dict[str, Any] = predict(study, [strengths], method=method)["points"][0]["metrics"]
+        found: dict[str, Any] = beside(predict, study, [strengths], method=method)["points"][0]["metrics"]
     except ValueError:  # too few mixes for a prediction
         return None
     return found

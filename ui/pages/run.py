@@ -156,6 +156,9 @@ def to_the_map(study: Study, facts: dict[str, Any], running: bool) -> None:
             text = told.MAP_AT_ALL if facts["partial"] else copy.MAP_AT
             st.caption(text.format(need=need, done=parts.whole(facts)))
         return
+    if running and state.recall("map_open") != study.folder.name:
+        state.remember("map_open", study.folder.name)
+        st.rerun()  # the navigation opens the next steps
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         whole = parts.stand(facts) == "done"
         st.markdown(copy.MAP_READY if running else copy.MAP_DONE if whole else told.MAP_PART, width="stretch")

@@ -1,0 +1,55 @@
+"""Which map a visitor sees first: at once the last that was made, while the next one is made in the background."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from study import library
+from study.front import methods_measured
+from study.study import Study
+from ui import state
+
+log = logging.getLogger(__name__)
+SHARED = 10.0  # seconds for which all who open the map of a study that is being measured see the same one
+_lock = threading.Lock()
+_made: dict[str, tuple[str, float]] = {}
+_making: set[str] = set()
+
+
+def opening_revision(study: Study, measuring: bool) -> str:
+    """The revision that a map opens with: the newest.
+
+    While results come in, the last one whose map is made: each new one costs a fit, and nobody should wait for it.
+    Where that is older than some seconds, the map of the newest is begun for those who come later. The page says how
+    many results are newer, and shows them on request.
+    """
+    place, now = str(study.folder), time.monotonic()
+    with _lock:
+        revision, since = _made.get(place, ("", 0.0))
+        if not measuring or not revision.startswith(study.context):
+            revision = study.store.revision()
+            _made[place] = (revision, now)
+        elif now - since > SHARED and place not in _making:
+            _making.add(place)
+            threading.Thread(target=_make, args=(study.folder.name, place), daemon=True).start()
+    return revision
+
+
+def _make(key: str, place: str) -> None:
+    """Draw the newest map for nobody in particular: what it needs is kept (`ui.state`) until it is asked for."""
+    begun = time.monotonic()
+    try:
+        study = library.find(key)
+        revision = study.store.revision()
+        method = methods_measured(study)[0].name
+        state.payload_of(study, revision, method)
+        state.samples_of(study, revision, method)
+        with _lock:
+            _made[place] = (revision, begun)
+    except Exception:  # the study may be gone or changed by now; whoever opens it next is told why
+        log.exception("the next map of %s", key)
+    finally:
+        with _lock:
+            _making.discard(place)
