@@ -54,7 +54,9 @@ def waiting() -> dict[str, str]:
     """Which steps have to wait in this visit, and for what."""
     try:
         study, _ = state.current_study()
-        return steps.waiting(study, models=study is None and not drafts.model_problems(state.draft()))
+        if study is None:
+            return steps.waiting(None, models=not drafts.model_problems(state.draft()), mix=False)
+        return steps.waiting(study, models=True, mix=state.picked(study) is not None)
     except StudyError:  # the page itself says what is wrong with the study
         return {}
 

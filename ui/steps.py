@@ -13,8 +13,8 @@ def map_needs(study: Study) -> int:
     return len(study.coefficients) + 2
 
 
-def waiting(study: Study | None, models: bool) -> dict[str, str]:
-    """{step: why it has nothing to show yet}; ``models``: whether those of a new study are all chosen.
+def waiting(study: Study | None, models: bool, mix: bool) -> dict[str, str]:
+    """{step: why it has nothing to show yet}; models: whether those of a new study are all chosen; mix: whether one is.
 
     A step that waits can be opened all the same: it says the same at length, and leads to the step before it.
     """
@@ -25,4 +25,4 @@ def waiting(study: Study | None, models: bool) -> dict[str, str]:
     if done >= need:
         return {}
     text = copy.WAIT_MAP.format(need=need, done=done)
-    return {"explore": text, "export": copy.WAIT_MIX.format(need=need, done=done)}
+    return {"explore": text} | ({} if mix else {"export": copy.WAIT_MIX.format(need=need, done=done)})

@@ -129,11 +129,12 @@ def test_own_models_step_by_step(home: Path, tmp_path: Path) -> None:
 
 
 def test_steps_that_wait_say_for_what(untouched: Study, measured_demo: Path) -> None:
-    assert set(steps.waiting(None, models=False)) == {"setup", "run", "explore", "export"}
-    assert set(steps.waiting(None, models=True)) == {"run", "explore", "export"}
-    told = steps.waiting(untouched, models=False)
+    assert set(steps.waiting(None, models=False, mix=False)) == {"setup", "run", "explore", "export"}
+    assert set(steps.waiting(None, models=True, mix=False)) == {"run", "explore", "export"}
+    told = steps.waiting(untouched, models=True, mix=False)
     assert set(told) == {"explore", "export"} and "needs 5 measured mixes; there are 0" in told["explore"]
-    assert steps.waiting(open_study(measured_demo), models=False) == {}
+    assert set(steps.waiting(untouched, models=True, mix=True)) == {"explore"}
+    assert steps.waiting(open_study(measured_demo), models=True, mix=False) == {}
 
 
 def test_tasks_come_after_models(home: Path) -> None:

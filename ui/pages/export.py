@@ -61,7 +61,9 @@ def the_mix(study: Study, method: str, strengths: dict[str, float], trial: Trial
     if not done and predicted:
         state.keep_guess(strengths, predicted)
     st.subheader(copy.EXPORT_MIX, help=f"{meaning('checked')} {meaning('predicted')}")
-    st.table(parts.scores(tasks, predicted, checked, test, baselines(study)), border="horizontal", hide_index=True)
+    rows = parts.scores(tasks, predicted, checked, test, baselines(study))
+    if any(len(row) > 1 for row in rows):
+        st.table(rows, border="horizontal", hide_index=True)
     below = parts.missed(tasks, predicted, checked)
     for line in below:
         st.warning(line)
