@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--large", dest="size", action="store_const", const="large", help="16 GB of disk and of RAM.")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--methods", nargs="+", default=list(CONFIGURATIONS), choices=list(CONFIGURATIONS))
+    parser.add_argument("--device", default="cpu", help="of the memory part: cpu or cuda")
     parser.add_argument("--environment", type=Path, help="Where mergekit's environment is made, or stands already.")
     parser.add_argument("--scratch", type=Path, help="Where the checkpoints are made, or stand already.")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/merge_speed.json"))
@@ -57,12 +58,16 @@ def main() -> None:
     if unknown := set(chosen.parts) - set(PARTS):
         parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(PARTS)}")
     result: dict[str, Any] = {"machine": machine()}
+    if chosen.device != "cpu":
+        result["gpu"] = torch.cuda.get_device_name(chosen.device)
     with tempfile.TemporaryDirectory() as temporary:
         scratch = chosen.scratch or Path(temporary)
         size = SIZES[chosen.size]
         for part in chosen.parts or PARTS[:2]:
             if part == "memory":
-                result[part] = in_memory(1_000_000 if chosen.size == "tiny" else PARAMETERS, max(3, chosen.repetitions))
+                result[part] = in_memory(
+                    1_000_000 if chosen.size == "tiny" else PARAMETERS, max(3, chosen.repetitions), chosen.device
+                )
             elif part == "mergekit":
                 place = environment(chosen.environment or Path(temporary) / "environment").parent
                 result[part] = versus(place, size, scratch, chosen.methods, chosen.repetitions)
@@ -73,7 +78,7 @@ def main() -> None:
     print(text(result))
 
 
-def in_memory(parameters: int, repetitions: int) -> dict[str, Any]:
+def in_memory(parameters: int, repetitions: int, device: str = "cpu") -> dict[str, Any]:
     """Time one merge of 8 experts, one copy of a model, and one reading of the experts, in turns."""
     generator = torch.Generator().manual_seed(0)
     matrix = torch.empty(EXPERTS, parameters).normal_(generator=generator)
@@ -81,7 +86,9 @@ def in_memory(parameters: int, repetitions: int) -> dict[str, Any]:
     names = tuple(f"e{number}" for number in range(EXPERTS))
     layout = Layout((Entry("all", (parameters,), 0, parameters, "float32"),), parameters)
     nowhere = cast(TaskVectors, None)  # a linear merge does not go back to the task vectors
-    directions = Directions(method("task_arithmetic"), names, layout, matrix, base, (), "", "", nowhere)
+    made = Directions(method("task_arithmetic"), names, layout, matrix, base, (), "", "", nowhere)
+    directions = made.to(torch.device(device))
+    matrix, base, out = directions.matrix, directions.base, out.to(device)
     chosen = {name: 0.1 + 0.05 * number for number, name in enumerate(names)}
     actions: dict[str, Callable[[], object]] = {
         "merge": lambda: combine_into(out, directions, chosen),
@@ -93,6 +100,8 @@ def in_memory(parameters: int, repetitions: int) -> dict[str, Any]:
         for name, action in actions.items():
             begun = time.perf_counter()
             action()
+            if device != "cpu":
+                torch.cuda.synchronize()
             if turn:  # the first turn warms up
                 raw[name].append(time.perf_counter() - begun)
     seconds = {name: statistics.median(each) for name, each in raw.items()}

@@ -1,6 +1,7 @@
 """What a trial's time is spent on: merging, forward passes, everything else; against the bare forward passes.
 
-    python -m benchmarks.trial_cost [--part demo|vit|reload|memory|batched] [--out benchmarks/results/trial_cost.json]
+    python -m benchmarks.trial_cost [--part demo|vit|reload|memory|batched] [--device cpu|cuda]
+        [--out benchmarks/results/trial_cost.json]
 
 demo: the built-in demo in this process, warm. vit: open_clip ViT-B-32 at random weights, 4 experts. reload: the same
 against loading everything again for each merge, as other tools do. memory: 8 experts, 8 tasks of 400 samples. batched:
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "mergescape-trial-cost")
     parser.add_argument("--samples", type=int, default=48, help="per task, for vit and reload")
     parser.add_argument("--repetitions", type=int, default=None, help="of vit (5) and reload (3)")
+    parser.add_argument("--device", default="cpu", help="of demo, vit and reload; give another --out for a GPU")
     parser.add_argument("--make", action="store_true", help="only write the checkpoints and pictures that a part needs")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/trial_cost.json"))
     chosen = parser.parse_args()
@@ -52,7 +54,7 @@ def one_part(chosen: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.trial import batched, memory, reload, vit
 
     if chosen.part == "demo":
-        return measure(chosen.trials) if not chosen.make else {}
+        return measure(chosen.trials, chosen.device) if not chosen.make else {}
     if chosen.part == "memory":
         folder = vit.make_study(chosen.folder / "8x8x400", 8, 8, 400)
         return {} if chosen.make else {**memory.measure(folder), "machine": machine()}
@@ -62,11 +64,11 @@ def one_part(chosen: argparse.Namespace) -> dict[str, Any]:
     if chosen.make:
         return {}
     take, usual = (vit.measure, 5) if chosen.part == "vit" else (reload.measure, 3)
-    found = take(folder, chosen.repetitions or usual)
-    return {**found, "machine": machine()}
+    found = take(folder, chosen.repetitions or usual, chosen.device)
+    return {**found, "machine": machine(chosen.device)}
 
 
-def measure(trials: int) -> dict[str, Any]:
+def measure(trials: int, device: str = "cpu") -> dict[str, Any]:
     """Medians and raw seconds of `trials` trials of the demo, and of as many bare forward passes between them."""
     from evaluation.evaluate import evaluate
     from study.demo import write_demo
@@ -77,7 +79,7 @@ def measure(trials: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         study = write_demo(Path(folder) / "study")
         choice = study.method()
-        with Measurer(study, "cpu") as measurer:
+        with Measurer(study, device) as measurer:
             points = [
                 {e.name: (i * (k + 1) * 0.37) % 1.0 for k, e in enumerate(study.experts)} for i in range(trials + 2)
             ]
@@ -103,17 +105,19 @@ def measure(trials: int) -> dict[str, Any]:
         "parameters": parameters,
         "experts": len(study.experts),
         "samples": sum(task.samples.validation for task in study.tasks),
-        "machine": machine(),
+        "machine": machine(device),
         "raw": rows,
     }
 
 
-def machine() -> dict[str, Any]:
+def machine(device: str = "cpu") -> dict[str, Any]:
     """What the numbers were taken on."""
     import torch
 
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    gpu = {} if device == "cpu" else {"gpu": torch.cuda.get_device_name(device)}
     return {
+        **gpu,
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": commit,
         "cores": os.cpu_count(),

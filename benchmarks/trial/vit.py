@@ -76,11 +76,12 @@ def points(names: list[str], count: int) -> list[dict[str, float]]:
     return [{name: (i * (k + 1) * 0.37) % 1.0 for k, name in enumerate(names)} for i in range(count)]
 
 
-def measure(folder: Path, trials: int) -> dict[str, Any]:
+def measure(folder: Path, trials: int, device: str = "cpu") -> dict[str, Any]:
     """Medians and raw seconds of trials, and of the bare forward passes of the same model on the same batches, in
     turns; the first of each warms the caches and does not count."""
     import torch
 
+    from evaluation.device import first_batch_size
     from study.measure import Measurer
     from study.observe import save_outputs
     from study.study import open_study
@@ -88,7 +89,7 @@ def measure(folder: Path, trials: int) -> dict[str, Any]:
     study = open_study(folder)
     choice = study.method()
     rows: list[dict[str, float]] = []
-    with Measurer(study, "cpu") as measurer:
+    with Measurer(study, device) as measurer:
         for number, point in enumerate(points([one.name for one in study.experts], trials + 1)):
             begun = time.perf_counter()
             result = measurer.measure(choice, point)
@@ -98,9 +99,12 @@ def measure(folder: Path, trials: int) -> dict[str, Any]:
             with torch.inference_mode():
                 for task in measurer.tasks.values():
                     split = task.split("validation")
-                    inputs, size = split.resident["cpu"], min(len(split), 125)
+                    inputs = split.resident[str(measurer.device)]
+                    size = min(len(split), first_batch_size(measurer.device))
                     for start in range(0, len(split), size):
                         measurer.model.forward(inputs[start : start + size], task.head)
+                if measurer.device.type == "cuda":
+                    torch.cuda.synchronize()
             bare = time.perf_counter() - begun
             rows.append({**result.seconds, "trial": total, "bare": bare})
             gc.collect()
