@@ -34,7 +34,15 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
     "task arithmetic": {"task_arithmetic": {}},
     "TIES": {"ties": {}},
     "data-free": {"tsv_m": {}, "iso_c": {}, "wudi": {}},
-    "samples, solved": {"fisher": {}, "regmean": {}, "regmean_pp": {}, "lot": {}, "featcal": {}, "react": {}},
+    "samples, solved": {
+        "fisher": {},
+        "regmean": {},
+        "regmean_pp": {},
+        "lot": {},
+        "featcal": {},
+        "react": {},
+        "pleas": {},
+    },
     "samples, solved on a spectral merge": {
         "featcal+tsv_m": {"on": "tsv_m"},
         "react+tsv_m": {"on": "tsv_m"},

@@ -4,7 +4,7 @@ Merging adds weights place by place, which means something only where unit i of 
 fine-tuned from one base keep their units' places; trained apart, or shuffled, they do not, and must not be merged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,7 @@ def matching(base: Tensors, expert: Tensors) -> Matching | None:
     grows with depth. O(n³) for n units and sweep: about a second for 3072.
     """
     towers: dict[str, list[tuple[str, str]]] = {}
-    for first, second in pairs(base):
+    for first, second in pairs({key: base.shape(key) for key in base.keys()}):
         block = BLOCK.search(first)
         towers.setdefault(first[: block.start(1)] if block else "", []).append((first, second))
     kept = units = in_place = channels = 0
@@ -129,13 +129,17 @@ def _wide(tensors: Tensors, key: str) -> npt.NDArray[np.float64]:
     return np.asarray(tensors.get(key).to(torch.float64).numpy(), dtype=np.float64)
 
 
-def pairs(tensors: Tensors) -> Sequence[tuple[str, str]]:
+def pairs(shapes: Mapping[str, tuple[int, ...]]) -> Sequence[tuple[str, str]]:
     """Return the names of every MLP's first and second weight."""
-    keys = set(tensors.keys())
     found = []
-    for key in sorted(keys):
+    for key in sorted(shapes):
         for first, second in MLPS:
             other = key.removesuffix(first) + second
-            if key.endswith(first) and other in keys and tensors.shape(key)[0] == tensors.shape(other)[1]:
+            if key.endswith(first) and other in shapes and shapes[key][0] == shapes[other][1]:
                 found.append((key, other))
     return found
+
+
+def hidden_order(ours: Pair, theirs: Pair) -> Places:
+    """Which hidden unit of one MLP, W₁ (n, d) and W₂ (d, n), is each of another's: the largest Σ ⟨row, row⟩."""
+    return _assigned(ours[0] @ theirs[0].T + ours[1].T @ theirs[1])

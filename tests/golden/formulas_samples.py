@@ -132,6 +132,31 @@ def featcal(
     return student
 
 
+def pleas(data: dict[str, State], c: dict[str, float], ridge: float = 1e-6) -> State:
+    """arXiv 2407.02447, the loss of its pleas_merging.py: mean inputs to mean outputs, of all tasks. At c = 1."""
+    assert set(c.values()) == {1.0}
+    found = {name: sum(data[e][name] for e in EXPERTS) / 3 for name in data["base"]}
+    entered = {e: [seen(data[e], task) for task in EXPERTS] for e in EXPERTS}
+    for name, (how, _) in entered["a"][0].items():
+        if how == "scale":
+            continue
+        xs = {e: np.concatenate([one[name][1] for one in entered[e]]) for e in EXPERTS}
+        bias = name.removesuffix("weight") + "bias"
+        if bias not in found:
+            bias = ""
+        ys = {e: xs[e] @ matrix(data[e][name]).T + (data[e][bias] if bias else 0.0) for e in EXPERTS}
+        x, y = (sum(one.values()) / 3 for one in (xs, ys))
+        centre = (x.mean(0), y.mean(0)) if bias else (0.0, 0.0)
+        u, v = x - centre[0], y - centre[1]
+        gram = u.T @ u / len(u)
+        pull = ridge * np.trace(gram) / len(gram)
+        w = (v.T @ u / len(u) + pull * matrix(found[name])) @ np.linalg.inv(gram + pull * np.eye(len(gram)))
+        found[name] = w.reshape(found[name].shape)
+        if bias:
+            found[bias] = centre[1] - w @ centre[0]
+    return found
+
+
 def react(data: dict[str, State], c: dict[str, float], beta: float, wish: dict[str, float]) -> State:
     """arXiv 2511.10943: W_p = (Σ p Ŵ C)(Σ p C)⁻¹ after task arithmetic at 1/3, in the last projection. At c = 1."""
     assert set(c.values()) == {1.0}

@@ -35,6 +35,10 @@ CASES: dict[str, list[tuple[dict[str, object], dict[str, float], Make, float]]] 
             1e-5,
         )
     ],
+    "pleas": [
+        ({}, ONES, formulas.pleas, 2e-4),
+        ({"ridge": 0.5}, ONES, lambda d, c: formulas.pleas(d, c, 0.5), 1e-5),
+    ],
     "featcal": [
         ({}, ONES, formulas.featcal, 1e-5),
         ({"ridge": 0.2, "blend": 0.6, "beyond": 1.0}, ONES, lambda d, c: formulas.featcal(d, c, 0.2, 1.0, 0.6), 1e-5),

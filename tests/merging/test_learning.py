@@ -38,6 +38,17 @@ def test_regmean_of_one_expert_is_that_expert(families) -> None:
             torch.testing.assert_close(found[key], tensor, rtol=1e-5, atol=1e-6)
 
 
+def test_pleas_of_one_expert_is_that_expert(families) -> None:
+    group = families(1)
+    with task_vectors(group.base, group.experts) as vectors:
+        found = torch.empty(vectors.layout.size)
+        directions = prepare(method("pleas"), vectors, access=Toy(vectors.layout, vectors.names))
+        combine_into(found, directions, {"e0": 1.0})
+        wanted = torch.zeros_like(found)
+        vectors.write_expert(0, wanted)
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
 def test_regmean_is_lot_for_full_rank_grams(families) -> None:
     # 4 experts × 8 samples fill every layer of at most 16 inputs
     group = families(4)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from evaluation import evaluate
 from evaluation.errors import Cancelled
@@ -179,3 +181,22 @@ def test_a_search_by_metrics_alone_goes_on_where_it_stopped(demo_copy: Path) -> 
     assert max(abs(value - 1 / 3) for value in near) < 0.3 and signed["trials"] == 2
     wrong = run_command("evolve", str(demo_copy), "--want", "digit=1")
     assert wrong.returncode == 2 and "digit" in wrong.stderr
+
+
+def test_pleas_takes_an_expert_with_shuffled_units_as_if_it_were_not(watched, tmp_path: Path) -> None:
+    measurer = watched[0]
+    study, dice = measurer.study, torch.Generator().manual_seed(5)
+    weights = load_file(study.path("models/signs.safetensors"))
+    for name in [name for name in weights if name.endswith("mlp.c_fc.weight")]:
+        block, order = name.removesuffix("c_fc.weight"), torch.randperm(len(weights[name]), generator=dice)
+        for key in ("c_fc.weight", "c_fc.bias"):
+            weights[block + key] = weights[block + key][order].contiguous()
+        weights[block + "c_proj.weight"] = weights[block + "c_proj.weight"][:, order].contiguous()
+    save_file(weights, tmp_path / "signs.safetensors")
+    experts = (study.experts[0], study.experts[1].model_copy(update={"weights": str(tmp_path / "signs.safetensors")}))
+    choice = MethodChoice(name="pleas")
+    plain = measurer.directions(choice)
+    with Measurer(Study(study.folder, study.settings.model_copy(update={"experts": experts})), "cpu") as shuffled:
+        found = shuffled.directions(choice)
+    assert plain.facts["out of place"] == 0.0 and found.facts["out of place"] > 0.4
+    torch.testing.assert_close(found.matrix, plain.matrix, rtol=1e-3, atol=1e-4)
