@@ -79,7 +79,7 @@ def anchored(vectors: TaskVectors, on: str, at: str = "") -> Anchor:
     return Anchor(vectors, on, coefficients, values, made.survey(vectors))
 
 
-def parsed(at: str) -> dict[str, float]:
+def parsed(at: str, setting: str = "at", form: str = AT_FORM) -> dict[str, float]:
     """Read NAME=NUMBER,….
 
     >>> parsed("a=0.3, b=1")
@@ -92,7 +92,7 @@ def parsed(at: str) -> dict[str, float]:
             found[name.strip()] = float(number)
         except ValueError:
             raise MergingError(
-                f"'{part.strip()}' in the setting 'at' is not NAME=NUMBER.", f"Allowed: {AT_FORM}."
+                f"'{part.strip()}' in the setting '{setting}' is not NAME=NUMBER.", f"Allowed: {form}."
             ) from None
     return found
 

@@ -60,6 +60,10 @@ def evolve(
     method: MethodName = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the search; default: the study's.")] = None,
     signed: Annotated[bool, typer.Option("--signed", help="As Evo-Merging: from -1.5 to 1.5.")] = False,
+    first: Annotated[
+        int,
+        typer.Option(min=0, help="As Evo-Merging's first stage: merges that search how much of each adapter to keep."),
+    ] = 0,
     device: Device = None,
     code: Code = None,
     as_json: Json = False,
@@ -70,7 +74,7 @@ def evolve(
     study = open_study(folder, code)
     wish = parse_at(want) if want else None
     chosen = study.settings.seed if seed is None else seed
-    value = search(study, study.method(method), trials, chosen, wish, device, signed)
+    value = search(study, study.method(method), trials, chosen, wish, device, signed, first)
     at = ",".join(f"{name}={c:g}" for name, c in value["coefficients"].items())
     show(value, as_json, f"best of {value['trials']} measured merges: {value['value']:.4f}\n--at {at}")
 

@@ -147,6 +147,14 @@ class Measurer:
             self._weigh(choice, prepared)
         return self.prepared[key]
 
+    def forget(self, choice: MethodChoice) -> None:
+        """Drop what a method prepared, from memory and from the study folder."""
+        prepared = self.prepared.pop(json.dumps([choice.name, choice.settings], sort_keys=True), None)
+        self._resident = None
+        if prepared is not None and prepared.path is not None:
+            for path in (prepared.path, prepared.path.with_suffix(".json")):
+                path.unlink(missing_ok=True)
+
     def _weigh(self, choice: MethodChoice, directions: Directions) -> None:
         """Keep how much each coefficient of a layer group moves what a forward pass reads."""
         groups = self.study.settings.groups

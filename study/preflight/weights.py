@@ -93,6 +93,8 @@ def _out_of_place(name: str, base: Tensors, expert: Tensors) -> list[Finding]:
         what += f"So are {1 - match.stream:.0%} of the channels between the layers. "
     if match.after > 0.9:
         text, remedy = "They are the base's units in another order.", "Put them in the base's order before merging."
+        if match.stream > 0.5:
+            remedy = "Merge by the method pleas, which puts them in the base's order, or do that before merging."
     else:
         text, remedy = "They are not the base's units.", "Merging adds place by place: leave the expert out."
     return [Finding("warn", "weights", f"expert '{name}'", what + text, remedy)]

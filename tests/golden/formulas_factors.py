@@ -58,6 +58,18 @@ def rmm(modules: list[Module], weights: list[float], models: int) -> np.ndarray:
     return b @ a.T
 
 
+def evo_merging(modules: list[Module], weights: list[float], keep: list[float]) -> np.ndarray:
+    """arXiv 2509.12951, the authors' merger.py: Σ c B times Σ c sp(A); equal sizes stay together."""
+
+    def sparse(a: np.ndarray, share: float) -> np.ndarray:
+        count = max(1, round(a.size * share))
+        return np.where(np.abs(a) >= np.sort(np.abs(a).reshape(-1))[a.size - count], a, 0.0)
+
+    b = sum(c * left for c, (left, _) in zip(weights, modules, strict=True))
+    a = sum(c * sparse(right, share) for c, (_, right), share in zip(weights, modules, keep, strict=True))
+    return np.asarray(b @ a)
+
+
 def knots(all_modules: list[list[Module]], weights: list[float], density: float, exact: bool) -> list[np.ndarray]:
     """arXiv 2410.19735 on the full ΔW of every module: SVD, trim over all modules, elect, mean, turn back."""
     spaces = []
@@ -92,6 +104,14 @@ def by_columns(data: Data, weights: Weights) -> State:
     return found
 
 
+def added(data: Data, weights: Weights) -> State:
+    """Evo-Merging of full weights, which have no factors: task arithmetic."""
+    return {
+        name: data["base"][name] + sum(c * part for c, part in zip(weights.values(), parts, strict=True))
+        for name, parts in taus(data, weights).items()
+    }
+
+
 def average(data: Data, weights: Weights) -> State:
     """RMM of full weights, which have no factors: the average."""
     total = sum(weights.values())
@@ -123,4 +143,5 @@ def cases() -> Iterator[tuple[str, dict[str, object], Weights, Callable[[Data, W
     some = {"a": 0.3, "b": 0.5, "c": 0.8}
     yield "do_merging", {}, some, by_columns
     yield "rmm", {}, some, average
+    yield "evo_merging", {}, some, added
     yield "anchored_dataless", {"on": "task_arithmetic", "pull": 0.5}, some, anchored_dataless

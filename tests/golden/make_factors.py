@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 ADAPTERS, SCALING = ("plain", "other"), 3.0  # lora_alpha 6, rank 2
 MODULES = ("block.first", "block.second")
 WEIGHTS = {"plain": 0.3, "other": 0.8}
+KEEP = "plain=0.5,other=0.2"
 DESCENT = {"steps": 40, "rate": 0.02, "pull": 0.5}
 
 
@@ -29,6 +30,8 @@ def main() -> None:
         ("do_merging", DESCENT, False, [formulas.do_merging(each, cs, **DESCENT) for each in every]),
         ("do_merging", {"steps": 0}, False, [formulas.do_merging(each, cs, 0, 0.0, 0.0) for each in every]),
         ("rmm", {"models": 1}, False, [formulas.rmm(each, cs, 1) for each in every]),
+        ("evo_merging", {}, False, [formulas.evo_merging(each, cs, [1.0, 1.0]) for each in every]),
+        ("evo_merging", {"keep": KEEP}, False, [formulas.evo_merging(each, cs, [0.5, 0.2]) for each in every]),
         ("knots", {"density": 0.5}, False, formulas.knots(every, cs, 0.5, False)),
         ("knots", {"density": 0.5}, True, formulas.knots(every, cs, 0.5, True)),
     ]

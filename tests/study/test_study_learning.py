@@ -15,11 +15,12 @@ from merging import method, methods
 from study.calibration import splits_for
 from study.demo import write_demo
 from study.errors import StudyError
+from study.evolve import evolve
 from study.export import Order, export
 from study.learned import curve_text
 from study.measure import Measurer
-from study.settings import MethodChoice, Samples
-from study.study import Study, open_study
+from study.settings import MethodChoice, Samples, Settings
+from study.study import Study, create, open_study
 from study.verify import verify
 from tests.conftest import as_json, run_command
 
@@ -181,6 +182,43 @@ def test_a_search_by_metrics_alone_goes_on_where_it_stopped(demo_copy: Path) -> 
     assert max(abs(value - 1 / 3) for value in near) < 0.3 and signed["trials"] == 2
     wrong = run_command("evolve", str(demo_copy), "--want", "digit=1")
     assert wrong.returncode == 2 and "digit" in wrong.stderr
+
+
+def test_the_first_stage_of_evo_merging_finds_how_much_of_each_adapter_to_keep(watched, tmp_path: Path) -> None:
+    made = watched[0].study
+    base = load_file(made.path("models/base.safetensors"))
+    for task in ("digits", "signs"):
+        own, adapter = load_file(made.path(f"models/{task}.safetensors")), {}
+        for name in (name for name in base if name.startswith("visual.") and name.endswith("mlp.c_fc.weight")):
+            u, s, vt = torch.linalg.svd((own[name] - base[name]).float(), full_matrices=False)
+            module = f"base_model.model.{name.removesuffix('.weight')}"
+            adapter[f"{module}.lora_A.weight"] = vt[:4].contiguous()
+            adapter[f"{module}.lora_B.weight"] = (u[:, :4] * s[:4]).contiguous()
+        (tmp_path / task).mkdir()
+        save_file(adapter, tmp_path / task / "adapter_model.safetensors")
+        config = {"peft_type": "LORA", "r": 4, "lora_alpha": 4, "target_modules": ["c_fc"]}
+        (tmp_path / task / "adapter_config.json").write_text(json.dumps(config))
+    experts = tuple(one.model_copy(update={"weights": str(tmp_path / one.name)}) for one in made.experts)
+    study = create(tmp_path / "study", absolute(made).model_copy(update={"experts": experts}))
+    choice = MethodChoice(name="evo_merging")
+    found = evolve(study, choice, trials=3, seed=1, first=5, device="cpu")
+    assert evolve(study, choice, trials=3, seed=1, first=5, device="cpu") == found  # nothing is measured twice
+    assert found["trials"] == len(found["history"]) == 8 and found["value"] == max(found["history"])
+    keeps = [trial.settings["keep"] for trial in study.done()]
+    assert len(set(keeps)) == 5 and all("digits=" in keep and "signs=" in keep for keep in keeps)
+    assert max(keeps.count(keep) for keep in keeps) == 4  # the best of the first stage, and the second on top of it
+    assert len(list((study.folder / "directions").glob("*.f32"))) == 1
+    with pytest.raises(StudyError, match="no shares of adapters"):
+        evolve(study, LOT, trials=3, seed=1, first=5)
+
+
+def absolute(study: Study) -> Settings:
+    """A study's settings for another folder."""
+    settings, base = study.settings, study.settings.base
+    where = {"model": base.model, "weights": base.weights, "tokenizer": base.tokenizer or ""}
+    moved = base.model_copy(update={field: str(study.path(value)) for field, value in where.items()})
+    tasks = tuple(task.model_copy(update={"data": str(study.path(task.data))}) for task in settings.tasks)
+    return settings.model_copy(update={"base": moved, "tasks": tasks})
 
 
 def test_pleas_takes_an_expert_with_shuffled_units_as_if_it_were_not(watched, tmp_path: Path) -> None:
