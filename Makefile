@@ -32,7 +32,7 @@ fix: .venv/dev
 # The documentation as a folder of pages, build/docs/index.html; needs none of the program. Links are
 # checked. `python3 -m http.server -d build/docs` serves it with its search.
 docs: .venv/docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	$(BIN)/python -m zensical build --strict --clean
 
 # Every benchmark in its quick form; results in build/bench, made for a quarter of an hour on two cores. PEERS=FOLDER: an
 # environment with the peers that stands already.
@@ -100,4 +100,4 @@ oldest: .venv/made
 	.venv/oldest/bin/python -m pytest tests/merging tests/evaluation tests/surrogate tests/study tests/ui
 
 clean:
-	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv build .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,6 +1,6 @@
 """The pictures of the screens in README and docs, taken anew from the app on the demo.
 
-    python -m benchmarks.pictures [--trials 20]      # docs/images/explore.png
+    python -m benchmarks.pictures [--trials 20] [--only explore.png]      # docs/images/*.png
 
 The study is measured first, from seed 0: the same screens come out as long as the app shows the same.
 """
@@ -11,6 +11,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser
@@ -18,28 +19,47 @@ from playwright.sync_api import Browser
 from benchmarks.served import ROOT, chromium, served
 
 IMAGES = ROOT / "docs" / "images"
-SIZES = {"explore.png": (1280, 1100)}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Where it is taken, what is there once the screen is complete (a selector), and its size in pixels."""
+
+    path: str
+    mark: str
+    size: tuple[int, int] = (1280, 860)
+
+
+PICTURES = {
+    "home.png": Picture("/", "text=How it works"),
+    "specialists.png": Picture("/experts?study=demo", "text=Do the models belong together?"),
+    "setup.png": Picture("/setup?study=demo", "text=Task arithmetic"),
+    "run.png": Picture("/run?study=demo", "text=All results as a table"),
+    "explore.png": Picture("/explore?study=demo", ".mx .task .value", (1280, 1100)),
+    "export.png": Picture("/export?study=demo&pick=1~0~0", "text=Write the checkpoint"),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--only", nargs="+", choices=list(PICTURES), default=list(PICTURES))
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
         for words in (["demo", str(home / "demo")], ["run", str(home / "demo"), "--trials", str(chosen.trials)]):
             subprocess.run([sys.executable, "-m", "study", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         with served(home) as address, chromium() as browser:
-            for name, size in SIZES.items():
-                take(browser, f"{address}/explore?study=demo", size, IMAGES / name)
+            for name in chosen.only:
+                take(browser, address, PICTURES[name], IMAGES / name)
                 print(f"docs/images/{name}")
 
 
-def take(browser: Browser, address: str, size: tuple[int, int], path: Path) -> None:
-    """One picture of the map page, once a mix is predicted on it and its drawing stands still."""
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
-    page.goto(address)
-    page.locator(".mx .task .value").first.wait_for(timeout=120_000)
+def take(browser: Browser, address: str, wanted: Picture, path: Path) -> None:
+    """One picture, once the screen is complete and its drawing stands still."""
+    page = browser.new_page(viewport={"width": wanted.size[0], "height": wanted.size[1]})
+    page.goto(f"{address}{wanted.path}")
+    page.locator(wanted.mark).first.wait_for(timeout=120_000)
     page.wait_for_timeout(2000)
     page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=120_000)
     page.wait_for_timeout(1000)
