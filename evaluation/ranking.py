@@ -3,11 +3,19 @@
 Shapes as in `formulas.py`: outputs (..., n, C), targets (n,), results (...).
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from evaluation.formulas import Array, Targets, jackknife, predictions, probabilities
+
+
+def _ranks(values: NDArray[Any]) -> Array:
+    """Ranks along the last axis from 1 on, ties their mean."""
+    from scipy.stats import rankdata  # here: every command would wait for it otherwise
+
+    return np.asarray(rankdata(values, axis=-1))
 
 
 def _placements(outputs: Array, targets: Targets) -> tuple[Array, Array]:
@@ -25,10 +33,10 @@ def _placements(outputs: Array, targets: Targets) -> tuple[Array, Array]:
     classes = [c for c in range(outputs.shape[-1]) if 0 < (targets == c).sum() < len(targets)]
     for c in classes:
         inside = targets == c
-        ranks = rankdata(scores[..., c], axis=-1)
+        ranks = _ranks(scores[..., c])
         among = np.empty_like(ranks)
-        among[..., inside] = rankdata(scores[..., inside, c], axis=-1)
-        among[..., ~inside] = rankdata(scores[..., ~inside, c], axis=-1)
+        among[..., inside] = _ranks(scores[..., inside, c])
+        among[..., ~inside] = _ranks(scores[..., ~inside, c])
         others = np.where(inside, (~inside).sum(), inside.sum())
         placed = np.where(inside, (ranks - among) / others, 1 - (ranks - among) / others)
         area = placed[..., inside].mean(axis=-1)
@@ -96,7 +104,7 @@ def spearman(outputs: Array, targets: Targets) -> Array:
     Ties share their mean rank; 0 where one side is constant.
     """
     expected = probabilities(outputs.astype(np.float64)) @ np.arange(outputs.shape[-1])
-    ranks, true = rankdata(np.round(expected, 12), axis=-1), rankdata(targets)
+    ranks, true = _ranks(np.round(expected, 12)), _ranks(targets)
     ranks, true = ranks - ranks.mean(axis=-1, keepdims=True), true - true.mean()
     size = np.sqrt(np.square(ranks).sum(axis=-1) * np.square(true).sum())
     correlation: Array = np.where(size > 0, (ranks @ true) / np.where(size > 0, size, 1), 0.0)

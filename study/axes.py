@@ -7,7 +7,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
@@ -18,7 +18,9 @@ from evaluation.metric import Metric, metric
 from study.errors import StudyError
 from study.settings import AxisChoice, Settings, TaskChoice
 from study.study import Study
-from surrogate.link import Link, link_for
+
+if TYPE_CHECKING:
+    from surrogate.link import Link
 
 Direction = Literal["max", "min"]
 PROPERTIES = ("distance", "megabytes", "milliseconds")
@@ -51,6 +53,8 @@ class Axis:
     @property
     def link(self) -> Link:
         """How the surrogate warps it, turned so that more is better."""
+        from surrogate.link import Link, link_for
+
         low, high = (self.low, self.high) if self.direction == "max" else (-self.high, -self.low)
         return Link("square", low, high) if self.squared else link_for(low, high)
 

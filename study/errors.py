@@ -1,12 +1,10 @@
-"""The errors of this package, and what a caller that computes nothing itself has to catch."""
+"""The errors of this package, and what the computer could not do said as one of them."""
 
 from __future__ import annotations
 
 import errno
 import sqlite3
 from pathlib import Path
-
-from surrogate.errors import SurrogateError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "too little memory")
@@ -27,9 +25,6 @@ class Failure(StudyError):  # noqa: N818 - the word that people see
 
     What was done is kept, and the same command goes on once the cure is done.
     """
-
-
-REFUSALS = (StudyError, SurrogateError)  # requests that cannot be met, each with its one line to show
 
 
 def of_the_computer(error: BaseException, folder: Path) -> Failure | None:

@@ -18,6 +18,8 @@ from study.study import Study, open_study
 from study.trial import Measured, Trial
 from surrogate import Fitted, SurrogateError
 
+REFUSALS = (StudyError, SurrogateError)  # requests that cannot be met, each with its one line to show
+
 USUAL = 0.3  # the strength that Editing Models with Task Arithmetic (arXiv 2212.04089) recommends for every expert
 
 

@@ -15,7 +15,6 @@ from typing import Annotated, Any
 import typer
 
 from study.errors import Failure, StudyError, of_the_computer
-from surrogate import SurrogateError
 
 STOPPED = "Stopped. Every finished trial is kept."
 app = typer.Typer(
@@ -48,7 +47,7 @@ def main() -> None:
             _leave(STOPPED, 1)
         if isinstance(code, int) and code:  # typer's answer to typer.Exit
             sys.exit(code)
-    except (StudyError, SurrogateError) as error:
+    except StudyError as error:
         told = isinstance(error, Failure)
         _leave(f"It failed: {error}" if told else str(error), 1 if told else 2)
     except typer.Exit as error:
@@ -72,8 +71,11 @@ def _explain(error: Exception) -> None:
 
 
 def _is_request(error: Exception) -> bool:
-    """Whether the person, not the program, must mend it: usage errors, bad checkpoints, bad tasks."""
-    return type(error).__name__ in ("MergingError", "EvaluationError") or hasattr(error, "exit_code")
+    """Whether the person, not the program, must mend it: usage errors, bad checkpoints, bad tasks, too few trials.
+
+    By name: to load what raises them would make every command slow.
+    """
+    return type(error).__name__ in ("MergingError", "EvaluationError", "SurrogateError") or hasattr(error, "exit_code")
 
 
 def _leave(message: str, code: int) -> None:

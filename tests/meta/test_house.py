@@ -37,10 +37,20 @@ def test_the_browser_process_never_loads_torch() -> None:
         "import importlib, pathlib, sys\n"
         "modules = ['study.' + m for m in ('study', 'store', 'settings', 'status', 'front', 'predict', 'worker',"
         " 'catalogue', 'library', 'demo', 'gallery')]\n"
-        "modules += ['ui.' + p.stem for p in pathlib.Path('ui').glob('*.py') if p.stem != '__init__']\n"
+        "modules += ['ui.' + p.stem for p in pathlib.Path('ui').glob('*.py') if p.stem != '__init__'] + ['app']\n"
         "[importlib.import_module(m) for m in modules]\n"
         "assert 'torch' not in sys.modules, 'torch was loaded'\n"
         "assert 'open_clip' not in sys.modules, 'open_clip was loaded'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_light_command_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, study.more_commands, study.commands, study.status\n"
+        "heavy = {'torch', 'open_clip', 'scipy', 'moocore', 'sklearn', 'streamlit'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import pytest
 from study import doctor, worker
 from study.settings import MethodChoice
 from study.study import Study, open_study
-from tests.conftest import ROOT
 from tests.ui.visiting import texts, visit
 from ui import copy, forming, jobs, steps
 from ui import copy_export as export_words
@@ -179,16 +177,6 @@ def test_an_unexpected_error_is_one_line(measured: Study, monkeypatch: pytest.Mo
     app = visit("run", "demo")
     assert not app.exception
     assert "division by zero" in texts(app) and copy.UNEXPECTED_HELP in texts(app)
-
-
-def test_torch_never_enters_the_browsers_process() -> None:
-    import subprocess
-
-    code = (
-        "import sys; import app, ui.component, ui.figures, ui.jobs, ui.drafts; import study.predict, study.catalogue;"
-        "import study.demo, study.library; sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_first_screens_are_free_of_jargon() -> None:

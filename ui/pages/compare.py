@@ -7,8 +7,7 @@ from typing import Any
 import streamlit as st
 
 from study import library, versus
-from study.errors import REFUSALS
-from study.front import methods_measured
+from study.front import REFUSALS, methods_measured
 from ui import charts, copy, methods, parts, state, words
 from ui import copy_history as told
 
