@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from merging import merge
+from merging import Part, Recipe, merge
 from study.errors import StudyError
 from study.export import FACTS, HEADS, read_recipe
 from study.front import shown
+from study.learned import DIRECTIONS
 from study.loading import weights_of
 from study.measure import Measurer
 from study.settings import MethodChoice
@@ -21,6 +22,8 @@ from study.study import Study, open_study
 
 def verify(out: Path, study: Path | None = None, device: str | None = None, code: Path | None = None) -> dict[str, Any]:
     """The JSON of `python -m study verify` (contract.md).
+
+    ``study``: where its study is now, if one of the two has moved.
 
     Raises:
         StudyError: not an export, or its study is not where it was. MergingError: base or experts changed.
@@ -36,6 +39,8 @@ def verify(out: Path, study: Path | None = None, device: str | None = None, code
         ) from error
     found = {name: _sha256(out / name) for name in recorded}
     source = open_study(study or place, code)
+    if study is not None:
+        recipe = _moved(recipe, source)
     with tempfile.TemporaryDirectory() as folder:
         weights = weights_of(recorded)
         again = merge(recipe, out, Path(folder) / weights)[weights]
@@ -50,6 +55,29 @@ def verify(out: Path, study: Path | None = None, device: str | None = None, code
         "metrics": measured,
         "heads": sorted(name for name in found if name.startswith(HEADS)),
     }
+
+
+def _moved(recipe: Recipe, study: Study) -> Recipe:
+    """The recipe with its files where the study has them; fingerprints still say whether they are the same."""
+    weights = {one.name: one.weights for one in study.experts}
+    strangers = [part.name for part in recipe.experts if part.name not in weights]
+    if strangers:
+        raise StudyError(
+            f"'{study.folder}' has no expert '{strangers[0]}'; it has {', '.join(weights)}.",
+            "Name the study that the export was made from.",
+        )
+
+    def put(part: Part, place: str) -> Part:
+        return part.model_copy(update={"path": str(study.path(place).resolve())})
+
+    changed: dict[str, object] = {
+        "base": put(recipe.base, study.settings.base.weights),
+        "experts": tuple(put(part, weights[part.name]) for part in recipe.experts),
+    }
+    if recipe.prepared is not None:
+        file = study.folder.resolve() / DIRECTIONS / Path(recipe.prepared.path).name
+        changed["prepared"] = recipe.prepared.model_copy(update={"path": str(file)})
+    return recipe.model_copy(update=changed)
 
 
 def _lasting(study: Study, metrics: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:

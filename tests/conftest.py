@@ -5,34 +5,46 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
+
+from tests.forking import end_forking, run_package
 
 # Before anything loads torch: waiting threads must not spin, the machine may be shared.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core already
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# How long an example takes says something about the machine, not about the program.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
+
 ROOT = Path(__file__).resolve().parent.parent
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def run_command(*words: str, package: str = "study") -> "subprocess.CompletedProcess[str]":
-    """Run a command of the program as a person would."""
+def run_command(*words: str, package: str = "study", fresh: bool = False) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the program as a person would; ``fresh``: in an interpreter that has loaded nothing yet."""
+    if not fresh:
+        return run_package(package, *words)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [sys.executable, "-m", package, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280
     )
 
 
-def as_json(*words: str) -> dict[str, Any]:
+def pytest_unconfigure() -> None:
+    """The forking process ends with the tests."""
+    end_forking()
+
+
+def as_json(*words: str, fresh: bool = False) -> dict[str, Any]:
     """The JSON of a command that must succeed; stdout holds it and nothing else."""
-    done = run_command(*words, "--json")
+    done = run_command(*words, "--json", fresh=fresh)
     assert done.returncode == 0, done.stderr
     value = json.loads(done.stdout)
     assert isinstance(value, dict)

@@ -1,9 +1,6 @@
 """The example of an own method runs, and the method printed in docs/adding.md is that one."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,11 +8,11 @@ import torch
 
 from merging import Method, combine_into, prepare, reference, task_vectors, write
 from tests.conftest import ROOT
+from tests.forking import run_script
 
 
 def test_the_example_runs(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "examples" / "own_method.py"), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ}, cwd=tmp_path)
+    done = run_script(ROOT / "examples" / "own_method.py", str(tmp_path), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     # by hand: 0.5·1 + 0.25·3, nothing where they disagree, 0.5·(−1) + 0.25·(−3), the base where nobody moved
     assert done.stdout.strip() == "[1.25, 0.0, -1.25, 1.0]"

@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,8 +19,7 @@ from merging import (
     reference,
 )
 from merging.__main__ import run
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import run_command
 
 
 @pytest.fixture
@@ -171,15 +168,10 @@ def test_numbers_that_the_dtype_cannot_hold_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_command_line(project: Path) -> None:
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "merging", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-
-    done = call(str(project / "recipe.yaml"), str(project / "out.safetensors"), "--json")
+    done = run_command(str(project / "recipe.yaml"), str(project / "out.safetensors"), "--json", package="merging")
     assert done.returncode == 0 and done.stderr == ""
     assert set(json.loads(done.stdout)["sha256"]) == {"out.safetensors", "out.recipe.yaml"}
-    listed = call("--list", "--json")
+    listed = run_command("--list", "--json", package="merging", fresh=True)
     found = json.loads(listed.stdout)["methods"]
     assert [each["name"] for each in found] == sorted(methods()) and listed.stderr == ""
     assert all({"class", "settings", "needs_data", "paper", "default", "bounds"} < set(each) for each in found)

@@ -1,8 +1,6 @@
 """A Python file as model and metrics: named on the command line only, measured, predicted, exported, verified."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from study.measure import Measurer
 from study.run import run
 from study.study import open_study
 from tests.conftest import ROOT, run_command
+from tests.forking import run_script
 
 FILE = ROOT / "examples" / "own_model.py"
 
@@ -25,8 +24,7 @@ FILE = ROOT / "examples" / "own_model.py"
 def curves(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study that the example makes and searches."""
     folder = tmp_path_factory.mktemp("code") / "curves"
-    command = [sys.executable, str(FILE), str(folder), "9"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ}, cwd=folder.parent)
+    done = run_script(FILE, str(folder), "9", folder=folder.parent)
     assert done.returncode == 0, done.stderr
     assert "9 merges measured" in done.stdout and "predicted by 'quadratic'" in done.stdout
     return folder

@@ -3,9 +3,8 @@
 import statistics
 from pathlib import Path
 
-import pytest
-
 from study.demo import DEFAULT, demo_tasks, write_demo
+from study.front import front
 from study.run import measure_now
 from study.settings import MethodChoice
 from study.study import open_study
@@ -60,7 +59,7 @@ def test_average_is_far_below_good_coefficients_and_these_below_the_experts(tmp_
     assert min(experts.values()) > 0.7, told
 
 
-@pytest.mark.parametrize("expert", TASKS)
-def test_every_expert_is_clearly_better_than_the_base_on_its_own_task(measured_demo: Path, expert: str) -> None:
-    base = as_json("front", str(measured_demo))["baselines"]
-    assert base[f"expert:{expert}"]["metrics"][expert]["value"] > base["base"]["metrics"][expert]["value"] + 0.1
+def test_every_expert_is_clearly_better_than_the_base_on_its_own_task(measured_demo: Path) -> None:
+    base = front(open_study(measured_demo))["baselines"]
+    for expert in TASKS:
+        assert base[f"expert:{expert}"]["metrics"][expert]["value"] > base["base"]["metrics"][expert]["value"] + 0.1

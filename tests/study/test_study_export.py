@@ -1,6 +1,7 @@
 """What is taken home: open_clip loads it as it is, it measures what was shown, and anybody can rebuild it."""
 
 import json
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,6 @@ AT = "digits=0.5,signs=0.6,flags=0.6"
 @pytest.fixture(scope="module")
 def exported(measured_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """One export of the shared demo; it adds a trial to a copy, never to the shared study."""
-    import shutil
-
     place = tmp_path_factory.mktemp("export")
     shutil.copytree(measured_demo, place / "study")
     value = as_json("export", str(place / "study"), "--at", AT, "--out", str(place / "out"))
@@ -76,24 +75,27 @@ def _ids(record: dict[str, Any], split: str) -> list[str]:
 
 def test_verify_rebuilds_the_same_bytes(exported: tuple[Path, dict[str, Any]]) -> None:
     out, value = exported
-    checked = as_json("verify", str(out))
+    checked = as_json("verify", str(out), fresh=True)  # with another hash seed, too
     assert checked["identical"] is True and checked["metrics_equal"] is True
     assert checked["sha256"] == value["sha256"]
 
 
-def test_verify_notices_one_changed_bit(exported: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-    import shutil
-
+def test_verify_notices_one_changed_bit_in_an_export_that_has_moved(
+    exported: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
     out, _ = exported
     shutil.copytree(out, tmp_path / "out")
+    there = ("verify", str(tmp_path / "out"), "--study", str(out.parent / "study"))
+    assert as_json(*there)["identical"]
+    lost = run_command("verify", str(tmp_path / "out"))
+    assert lost.returncode == 2 and lost.stderr.count("\n") == 1
     path = tmp_path / "out" / "open_clip_model.safetensors"
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(bytes(content))
-    done = run_command("verify", str(tmp_path / "out"), "--study", str(out.parent / "study"), "--json")
-    assert done.returncode in (1, 2)
-    if done.returncode == 1:
-        assert json.loads(done.stdout)["identical"] is False
+    done = run_command(*there, "--json")
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["identical"] is False
 
 
 def test_a_one_hot_export_is_the_expert(exported: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ def test_without_a_token_nothing_is_sent(export: Path, tmp_path: Path, monkeypat
     monkeypatch.setenv("HF_HOME", str(tmp_path / "nobody"))
     monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "nobody" / "token"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    refused = run_command("push", str(export), "my-mix")
+    # In a fresh interpreter: the hub's library reads HF_HOME when it is loaded.
+    refused = run_command("push", str(export), "my-mix", fresh=True)
     assert refused.returncode == 2 and refused.stderr.startswith("You are not logged in") and not refused.stdout
     assert refused.stderr.count("\n") == 1
 
