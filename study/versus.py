@@ -56,7 +56,7 @@ def points(front: Json, tasks: Sequence[Json]) -> NDArray[np.float64]:
 def stretches(one: Json, other: Json, x: Json, y: Json) -> list[Stretch]:
     """Along task ``y``, from the least to the most that either front reaches: whose best ``x`` is higher.
 
-    Differences below half a median standard error of ``x`` count as none: both are measured on the same samples.
+    Differences up to half a median standard error of ``x`` count as none: both are measured on the same samples.
     """
     pair = [points(front, [x, y]) for front in (one, other)]
     low = min(values[:, 1].min() for values in pair)
@@ -65,7 +65,7 @@ def stretches(one: Json, other: Json, x: Json, y: Json) -> list[Stretch]:
     best = np.array([[_best(values, level) for level in levels] for values in pair])
     floor = max(float(front["hypervolume"]["stderr"].get(x["name"], 0.0)) for front in (one, other)) / 2
     lead = np.nan_to_num(best[0] - best[1], nan=0.0)
-    winners = [None if abs(value) < floor else 0 if value > 0 else 1 for value in lead]
+    winners = [None if abs(value) <= floor else 0 if value > 0 else 1 for value in lead]
     found: list[Stretch] = []
     begun = 0
     for i in range(1, STEPS + 1):
