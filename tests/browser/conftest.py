@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = (
@@ -20,6 +21,11 @@ FLAGS = (
 ).split()
 # Streamlit asks for these below the page's path first and at the root after that; the first answer is a 404.
 EXPECTED = ("/_stcore/health", "/_stcore/host-config")
+STILL = """new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
+  const endless = (a) => a.effect.getTiming().iterations === Infinity;
+  done(document.getAnimations().every((a) => a.playState !== 'running' || endless(a)));
+})))"""
+expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 
 
 def chromium() -> str | None:
@@ -50,7 +56,7 @@ def server(studies: Path) -> Iterator[str]:
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
     base = f"http://localhost:{port}"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         try:
             with urllib.request.urlopen(f"{base}/_stcore/health", timeout=2):
@@ -87,12 +93,34 @@ def page(browser: Browser, server: str, request: pytest.FixtureRequest) -> Itera
         "console",
         lambda told: wrong.append(f"console: {told.text}") if told.type == "error" and "404" not in told.text else None,
     )
-    visit.set_default_timeout(60_000)
+    visit.set_default_timeout(120_000)
     yield visit
     for box in visit.locator("[data-testid=stException], [data-testid=stAlertContentError]").all_inner_texts():
         wrong.append(f"error box: {box}")
     context.close()
     assert not wrong, "\n".join(wrong)
+
+
+def settled(page: Page) -> None:
+    """Wait until Python has drawn everything, nothing is greyed, and nothing fades or moves but what never ends."""
+    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.locator("[data-stale='true']")).to_have_count(0)
+    page.wait_for_function(STILL)
+
+
+def findings(page: Page) -> list[tuple[str, str]]:
+    """Serious and critical findings of axe-core, in the shadow of the component as well."""
+    settled(page)
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], one["nodes"][0]["html"][:160]) for one in found if one["impact"] in ("serious", "critical")]
+
+
+def no_sideways_scrolling(page: Page) -> None:
+    """The page is no wider than its window."""
+    wide = page.evaluate(
+        "(() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth; })()"
+    )
+    assert wide <= 1, f"the page is {wide} px wider than the screen"
 
 
 def _local(url: str, server: str) -> bool:

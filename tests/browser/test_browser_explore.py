@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import findings, no_sideways_scrolling
 from tests.conftest import as_json
 from ui import copy
 
@@ -15,7 +16,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
 NARROW = (360, 740, "dark")
 ZOOMED = (640, 450, "light")  # what 200 % zoom leaves of 1280 x 900
 TEXT = copy.EXPLORER
-expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +31,6 @@ def open_map(page: Page, server: str, study: str, more: str = "") -> None:
     page.goto(f"{server}/explore?study={study}{more}")
     page.locator(".mx .task .value").first.wait_for()
     page.locator(".mx .tile").first.wait_for(state="attached")
-
-
-def findings(page: Page) -> list[tuple[str, str]]:
-    """Serious and critical findings of axe-core, in the shadow of the component as well."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    expect(page.locator("[data-stale='true']")).to_have_count(0)  # greyed while Python is at work
-    page.wait_for_timeout(400)
-    found = Axe().run(page).response["violations"]
-    return [(one["id"], one["nodes"][0]["html"][:160]) for one in found if one["impact"] in ("serious", "critical")]
 
 
 def press(page: Page, name: str) -> None:
@@ -139,8 +129,7 @@ def test_narrow_and_zoomed(page: Page, server: str, study: str) -> None:
     open_map(page, server, study)
     for name in TEXT["tabs"].values():
         tab(page, name)
-        wide = "(m => m.scrollWidth - m.clientWidth)(document.querySelector('[data-testid=stMain]'))"
-        assert page.evaluate(wide) <= 1
+        no_sideways_scrolling(page)
     assert findings(page) == []
 
 

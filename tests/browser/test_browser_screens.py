@@ -3,17 +3,17 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.screens import SCREENS, prepared
-from tests.browser.test_browser_explore import findings
-from tests.browser.test_browser_walk import no_sideways_scrolling
+from tests.browser.conftest import findings, no_sideways_scrolling
 from ui import copy, copy_history, copy_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(290)]
-PHONE_DARK = (360, 780, "dark")
+LOOKS = {"desk, light": (1280, 900, "light"), "phone, dark": (360, 780, "dark")}
 WRONG = "[data-testid=stException], [data-testid=stAlertContentError]"
 MEANT = {"run-failed", "run-memory", "run-damaged"}  # their error box is what they show
 HERE = [screen for screen in SCREENS if screen.name != "explore"]  # the map has tests of its own
@@ -25,25 +25,34 @@ def states(studies: Path, measured_demo: Path) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("page", [(1280, 900, "light"), PHONE_DARK], indirect=True)
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("states")
 def test_every_screen_is_sound(page: Page, server: str) -> None:
+    """Every screen is opened once, by turns on a desk and on a phone, and then looked at in the other way as well."""
     found: dict[str, object] = {}
-    for screen in HERE:
+    for number, screen in enumerate(HERE):
+        turn = list(LOOKS.items())[:: 1 if number % 2 else -1]
+        _look_as(page, *turn[0][1])
         screen.show(page, server)
-        page.wait_for_timeout(300)
-        no_sideways_scrolling(page)
-        boxes = page.locator(WRONG).all_inner_texts()
-        if boxes and screen.name not in MEANT:
-            found[f"{screen.name} error"] = boxes
-        if serious := findings(page):
-            found[screen.name] = serious
-        if screen.name == "run-new" and page.viewport_size == {"width": 1280, "height": 900}:
+        for name, look in turn:
+            _look_as(page, *look)
+            serious = findings(page)
+            no_sideways_scrolling(page)
+            boxes = page.locator(WRONG).all_inner_texts()
+            if serious or (boxes and screen.name not in MEANT):
+                found[f"{screen.name}, {name}"] = serious or boxes
+        if screen.name == "run-new":
+            _look_as(page, *LOOKS["desk, light"])
             step = page.get_by_test_id("stTopNavLink").filter(has_text=copy.NAV["explore"])
             expect(step).to_contain_text(copy.NOT_YET)
             expect(step).to_have_accessible_description(copy.WAIT_MAP.format(need=5, done=0))
     page.goto(server)
     assert not found, found
+
+
+def _look_as(page: Page, width: int, height: int, colours: Literal["light", "dark"]) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=colours)
 
 
 @pytest.mark.usefixtures("states")

@@ -1,6 +1,7 @@
 """A forward pass that this machine cannot compile is one line, before anything is measured."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ def test_no_compiler_is_one_line(
     model: Model,
     layout: Callable[[Model], tuple[list[Entry], torch.Tensor, dict[str, torch.Tensor]]],
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     from torch._inductor import config
 
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(config.cpp, "cxx", (None, "/nowhere/g++"))
     monkeypatch.setattr(config, "fx_graph_cache", False)
     monkeypatch.setattr(config, "compile_threads", 1)

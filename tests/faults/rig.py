@@ -235,7 +235,7 @@ class Worker:
     code: int | None = None
     signal: int | None = None
 
-    def wait(self, seconds: float = 120) -> Self:
+    def wait(self, seconds: float = 240) -> Self:
         """Wait for its end."""
         end = self.rig._ask({"wait": self.pid, "seconds": seconds})
         self.code, self.signal = end.get("code"), end.get("signal")

@@ -22,7 +22,7 @@ from study.trial import Measured
 from study.writing import replacing, sweep
 from tests.conftest import ROOT
 from tests.faults.disks import may_mount
-from tests.faults.rig import Rig, content
+from tests.faults.rig import Rig, content, sha256
 
 KEPT = (".npz", ".npy", ".f32", ".json", ".yaml", ".safetensors", ".png")
 
@@ -162,9 +162,12 @@ def test_a_locked_store_is_said_to_be_locked(tmp_path: Path, monkeypatch: pytest
 
 
 def test_outputs_are_the_same_bytes_every_time(rig: Rig) -> None:
-    study = open_study(rig.twin)
-    for (trial, split), digest in study.store.outputs().items():
+    study, again = open_study(rig.twin), rig.fresh()
+    assert rig.run(again).code == 0
+    digests = study.store.outputs()
+    assert digests == open_study(again).store.outputs() and len(digests) == len(rig.rows)
+    for (trial, split), digest in digests.items():
         path = study.folder / "outputs" / f"{trial}.{split}.npz"
         with np.load(path) as file:
             assert sorted(file.files) == ["digits", "flags"]
-        assert len(digest) == 64
+        assert sha256(path) == digest

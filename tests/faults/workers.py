@@ -31,7 +31,7 @@ def kills(rig: Rig, chance: random.Random, times: int) -> Outcome:
     while outcome.times < times:
         folder = rig.fresh()
         watch = Watch(rig, folder, outcome)
-        for _ in range(12):
+        for _ in range(min(12, times)):
             if _killed(rig, folder, chance, events, whole):
                 outcome.times += 1
             watch.look()
@@ -103,7 +103,8 @@ def hangs(rig: Rig, chance: random.Random, times: int) -> Outcome:
         worker = rig.begin(folder, fault={"kind": "hang", "at": 1 + chance.randrange(TRIALS), "always": True})
         _until(lambda worker=worker: worker.hangs)
         open_study(folder).store.request_cancel()
-        if not stop(folder, PATIENCE) or worker.wait().signal != signal.SIGKILL:
+        stop(folder, PATIENCE)
+        if worker.wait().signal != signal.SIGKILL or alive(folder):
             outcome.notes.append(f"{folder.name}: the hanging worker was not stopped")
         watch.look()
         resume(rig, folder, watch)
@@ -112,7 +113,7 @@ def hangs(rig: Rig, chance: random.Random, times: int) -> Outcome:
     return outcome
 
 
-def _until(happened: object, seconds: float = 60) -> None:
+def _until(happened: object, seconds: float = 240) -> None:
     assert callable(happened)
     deadline = time.monotonic() + seconds
     while not happened():
@@ -163,7 +164,7 @@ def server_stopped(rig: Rig, chance: random.Random, times: int) -> Outcome:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
         server.stdout.close()
-        _until(lambda folder=folder: len(done(content(folder))) == TRIALS and not alive(folder), 120)
+        _until(lambda folder=folder: len(done(content(folder))) == TRIALS and not alive(folder))
         watch.end()
         outcome.times += 1
         shutil.rmtree(folder)

@@ -30,6 +30,7 @@ QUICK: dict[str, dict[str, object]] = {
     "fw_merging": {"steps": 2},
 }
 SYMMETRIC = [name for name in NAMES if methods()[name].symmetric]
+FORMS = [(name, exact) for name in NAMES for exact in sorted({False, methods()[name].exact_form})]
 
 
 def method(name: str, settings: Mapping[str, object] = NOTHING) -> Method:
@@ -57,6 +58,11 @@ def experts_of(name: str, wanted: int = 3) -> int:
     return max(low, wanted if high is None else min(wanted, high))
 
 
+def takes(name: str, count: int) -> bool:
+    low, high = methods()[name].experts
+    return low <= count <= (high or count)
+
+
 def merged(directions: Directions, coefficients: dict[str, float], **options: int) -> torch.Tensor:
     out = torch.full((directions.layout.size,), torch.nan)
     combine_into(out, directions, coefficients, **options)
@@ -80,12 +86,10 @@ def test_facts_are_complete(name: str) -> None:
     assert re.fullmatch(r"\d{4}\.\d{4,5}|", kind.paper.arxiv)
     assert kind.paper.arxiv or kind.paper.authors
     assert kind.linearity in ("linear", "frozen", "span", "nonlinear")
-    for count in (1, 2, 8, 20):
-        low, high = kind.experts
-        if low <= count <= (high or count):
-            for each in method(name).coefficients([f"e{number}" for number in range(count)]):
-                assert each.low <= each.default <= each.high
-                assert kind.limits[0] <= each.low < each.high <= kind.limits[1]
+    for count in filter(lambda count: takes(name, count), (1, 2, 8, 20)):
+        for each in method(name).coefficients([f"e{number}" for number in range(count)]):
+            assert each.low <= each.default <= each.high
+            assert kind.limits[0] <= each.low < each.high <= kind.limits[1]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -228,20 +232,15 @@ def test_one_expert_equal_to_the_base_does_no_harm(name: str, families) -> None:
         assert bool(torch.isfinite(merged(directions, some(vectors.names))).all())
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("count", [1, 2, 8, 20])
+@pytest.mark.parametrize(("name", "count"), [(n, count) for n in NAMES for count in (1, 2, 8, 20) if takes(n, count)])
 def test_any_number_of_experts(name: str, count: int, families) -> None:
-    low, high = methods()[name].experts
-    if not low <= count <= (high or count):
-        return
     group = families(count)
     with task_vectors(group.base, group.experts) as vectors:
         made = method(name)
         assert bool(torch.isfinite(merged(prepare(made, vectors), at_default(made, group.names))).all())
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize(("name", "exact"), FORMS)
 def test_bits_do_not_depend_on_path_chunks_threads_or_cache(name: str, exact: bool, families, tmp_path: Path) -> None:
     group = families(experts_of(name))
     coefficients = some(group.names)

@@ -1,10 +1,9 @@
 """Several workers measure what one would, bit for bit; one that is killed is replaced and its trial measured again."""
 
-import os
-import signal
 import threading
-import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import psutil
@@ -39,26 +38,42 @@ def same(one: Study, two: Study) -> bool:
     )
 
 
-def kill_a_worker(study: Study, named: str) -> None:
-    """Kill a process of this one, or of its children, while the study is being measured."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if any(trial.state == "done" for trial in study.store.trials()):
-            found = [one for one in psutil.Process().children(recursive=True) if named in " ".join(one.cmdline())]
-            os.kill(found[0].pid, signal.SIGKILL)
-            return
-        time.sleep(0.01)
+class Killer(threading.Thread):
+    """Kills one process of this one, or of its children, while the study is being measured; `killed` tells."""
+
+    def __init__(self, study: Study, named: str) -> None:
+        super().__init__()
+        self.study, self.named = study, named
+        self.killed = False
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        while not self.killed and not self.over.wait(0.01):
+            if any(trial.state == "done" for trial in self.study.store.trials()):
+                self._kill()
+
+    def _kill(self) -> None:
+        with suppress(psutil.NoSuchProcess):
+            for one in psutil.Process().children(recursive=True):
+                if self.named in " ".join(one.cmdline()):
+                    one.kill()
+                    self.killed = True
+                    return
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.join()
 
 
-def test_two_processes_find_what_one_does_though_one_is_killed(
-    alone: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_two_processes_find_what_one_does_though_one_is_killed(alone: Study, tmp_path: Path) -> None:
     study = small_demo(tmp_path / "study")
-    killer = threading.Thread(target=kill_a_worker, args=(study, "spawn_main"))
-    killer.start()
-    report = run(study, trials=TRIALS, place=Place(device="cpu", workers=2))
-    killer.join()
-    assert report.measured == TRIALS and same(alone, study)
+    with Killer(study, "spawn_main") as killer:
+        report = run(study, trials=TRIALS, place=Place(device="cpu", workers=2))
+    assert killer.killed and report.measured == TRIALS and same(alone, study)
     assert not [one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline())]
 
 

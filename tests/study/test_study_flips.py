@@ -21,7 +21,9 @@ def study(measured_demo: Path) -> Study:
 @pytest.fixture(scope="module")
 def found(study: Study) -> list[Flips]:
     rng = np.random.default_rng(0)
-    return flips(study, study.method(), rng.uniform(0.2, 0.8, size=(60, 3)))
+    made = flips(study, study.method(), rng.uniform(0.2, 0.8, size=(60, 3)))
+    assert [one.task for one in made] == ["digits", "signs", "flags"]
+    return made
 
 
 def test_features_are_all_products_up_to_the_degree() -> None:

@@ -88,16 +88,17 @@ def test_two_equal_trials(name: str, smooth: Observe) -> None:
     assert fitted.loo().prediction.mean.shape == (10, 2)
 
 
-@every
-def test_a_failed_trial_leaves_no_trace(name: str, smooth: Observe) -> None:
-    o = smooth(2, 12)
+def test_leaving_a_trial_out_leaves_nothing_of_it(smooth: Observe) -> None:
+    o = smooth(2, 12, soft=True)
     kept = [i for i in range(12) if i != 5]
-    without = replace(
-        o, X=o.X[kept], Y=o.Y[kept], noise=o.noise[kept], outputs=tuple(x[kept] for x in o.outputs if x is not None)
-    )
-    np.testing.assert_array_equal(
-        surrogate(name).fit(o.rows(kept)).predict(points(2)).mean, surrogate(name).fit(without).predict(points(2)).mean
-    )
+    left = o.rows(kept)
+    for name in ("X", "Y", "noise"):
+        np.testing.assert_array_equal(getattr(left, name), np.delete(getattr(o, name), 5, axis=0))
+    for few, all_of_them in zip(left.outputs, o.outputs, strict=True):
+        assert few is not None and all_of_them is not None
+        np.testing.assert_array_equal(few, np.delete(all_of_them, 5, axis=0))
+    assert (left.n, left.search, left.names, left.links) == (11, o.search, o.names, o.links)
+    assert all(np.array_equal(one, other) for one, other in zip(left.targets, o.targets, strict=True))
 
 
 @every
@@ -194,4 +195,4 @@ def test_importing_and_fitting_does_not_load_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     root = Path(__file__).parents[2]
-    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from collections.abc import Callable
 
 import numpy as np
@@ -121,11 +120,3 @@ def test_a_metric_gets_its_link_from_its_range() -> None:
     for bad in (("logit", 0.0, np.inf), ("softplus", 0.0, 1.0), ("probit", 0.0, 1.0), ("logit", 1.0, 0.0)):
         with pytest.raises(SurrogateError):
             Link(*bad)  # type: ignore[arg-type]
-
-
-def test_doctests() -> None:
-    import sys
-
-    for name in ("surrogate.quadratic", "surrogate.front"):
-        result = doctest.testmod(sys.modules[name])
-        assert result.attempted > 0 and result.failed == 0

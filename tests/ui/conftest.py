@@ -1,19 +1,29 @@
 """Studies that the pages are opened on."""
 
+import os
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from study import worker
 from study.study import Study, open_study
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where studies are kept; what a page has set going there ends with the test."""
     place = tmp_path / "studies"
     place.mkdir()
     monkeypatch.setenv("MERGESCAPE_HOME", str(place))
-    return place
+    yield place
+    for child in worker._CHILDREN:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
 
 
 @pytest.fixture

@@ -163,7 +163,7 @@ def test_the_address_opens_no_other_study(place: Path, fresh_demo: Path, key: st
 
 def test_the_pages_say_so(place: Path, fresh_demo: Path) -> None:
     (place / "studies" / "out").symlink_to(fresh_demo)
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
     app.query_params["study"] = "out"
     shown = app.run().switch_page("ui/pages/experts.py").run()
     assert not shown.exception and any("outside the folders" in one.value for one in shown.warning)

@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 
 def visit(page: str, study: str | None = None, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
     if study:
         app.query_params["study"] = study
     for name, value in query.items():

@@ -72,7 +72,9 @@ def merged(
 def of_adapter(folder: Path, path: Path) -> dict[str, Tensor]:
     with open_tensors(folder / "base") as base, open_adapter(path, base) as found:
         both = {key: found.change(key, base.get(key)) for key in base.keys()}
-        return {key: change for key, change in both.items() if change is not None}
+        changed = {key: change for key, change in both.items() if change is not None}
+        assert changed
+        return changed
 
 
 def recipe(name: str, coefficients: dict[str, float], exact: bool = False, **settings: object) -> Recipe:

@@ -241,15 +241,3 @@ test("the store: tray of at most four, the opening state of a link, marks withou
   assert.equal(store.state.tray.length, 4);
   assert.deepEqual(store.report().pick, [0, 1]);
 });
-
-test("one pass over 5,000 mixes and 8 tasks is fast", () => {
-  const [n, T, d] = [5000, 8, 8];
-  const big = { n, T, d, m: Float64Array.from({ length: n * T }, Math.random), c: Float64Array.from({ length: n * d }, Math.random) };
-  const minimums = new Array(T).fill(0.2);
-  const begun = performance.now();
-  for (let k = 0; k < 20; k += 1) {
-    maths.survey(big, minimums);
-    maths.nudge(big, { m: new Array(T).fill(0.5), c: new Array(d).fill(0.5) }, 0, 0.01, minimums, minimums.map(() => false), new Array(T).fill(1), new Array(d).fill(0.3));
-  }
-  assert.ok((performance.now() - begun) / 20 < 16, "a step must fit into one frame");
-});
