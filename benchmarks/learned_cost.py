@@ -103,15 +103,20 @@ def measured(folder: Path, name: str, number: int, threads: int) -> dict[str, An
     made = Study(whole.folder, whole.settings.model_copy(update={"tasks": tasks}))
     choice = MethodChoice(name=name, settings=settings if what == "samples" else {**settings, "steps": number})
     with Measurer(made, "cpu") as measurer, Watched() as watched:
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.process_time()
         directions = measurer.directions(choice)
-        seconds = time.perf_counter() - begun
+        seconds, worked = time.perf_counter() - begun, time.process_time() - worked
     if directions.path is not None:
         directions.path.unlink()
         directions.path.with_suffix(".json").unlink()
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     row = {"method": name, "what": what, "number": number, "seconds": seconds, "settings": choice.settings}
-    return row | {"anonymous_mb": watched.most, "resident_mb": most, "parameters": directions.layout.parameters}
+    return row | {
+        "cpu_seconds": worked,
+        "anonymous_mb": watched.most,
+        "resident_mb": most,
+        "parameters": directions.layout.parameters,
+    }
 
 
 class Watched:
@@ -137,37 +142,34 @@ class Watched:
             self.most = max(self.most, int(line.split()[1]) / 1024)
 
 
-def fitted(rows: list[dict[str, Any]], at: int) -> tuple[float, float]:
-    """Seconds at `at` on the line through two measurements, and seconds per sample or step.
+def fitted(rows: list[dict[str, Any]], at: int) -> float:
+    """CPU seconds at `at` on the line through two measurements.
 
-    >>> fitted([{"number": 4, "seconds": 10.0}, {"number": 8, "seconds": 14.0}], 64)
-    (70.0, 1.0)
+    >>> fitted([{"number": 4, "cpu_seconds": 10.0}, {"number": 8, "cpu_seconds": 14.0}], 64)
+    70.0
     """
     first, second = sorted(rows, key=lambda row: int(row["number"]))
-    slope = (second["seconds"] - first["seconds"]) / (second["number"] - first["number"])
-    return first["seconds"] + slope * (at - first["number"]), slope
+    slope = (second["cpu_seconds"] - first["cpu_seconds"]) / (second["number"] - first["number"])
+    return float(first["cpu_seconds"] + slope * (at - first["number"]))
 
 
 def table(result: dict[str, Any]) -> str:
     """What was measured, and what follows from it for the defaults, as Markdown."""
     from merging import method
 
-    lines = [
-        "| method | measured | seconds | more memory, GB | at the default | minutes |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines = ["| method | measured | seconds of one core | memory, GB | at the default | minutes |"]
+    lines.append("|---|---|---|---|---|---|")
     for name, (what, _, _) in CASES.items():
         rows = [row for row in result["rows"] if row["method"] == name]
         if len(rows) != 2:
             continue
         at = DEFAULT if what == "samples" else int(method(name).settings["steps"])
-        seconds, slope = fitted(rows, at)
+        seconds = fitted(rows, at)
         numbers = " and ".join(str(row["number"]) for row in rows)
-        times = " and ".join(f"{row['seconds']:.0f}" for row in rows)
+        times = " and ".join(f"{row['cpu_seconds']:.0f}" for row in rows)
         most = max(row["anonymous_mb"] for row in rows) / 1024
         unit = "samples a task" if what == "samples" else "steps"
-        shown = f"{at} {unit}"
-        lines.append(f"| `{name}` | {numbers} {unit} | {times} | {most:.1f} | {shown} | {max(seconds, 0) / 60:.1f} |")
+        lines.append(f"| `{name}` | {numbers} {unit} | {times} | {most:.1f} | {at} {unit} | {seconds / 60:.1f} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,8 @@
 """Does the literature's order hold? Methods with and without samples on the demo, at equal coefficients and as fronts.
 
-    python -m benchmarks.learning_order [--seeds 0,1,2,3,4] [--only METHOD] [--joint FOLDER] [--table docs/learning.md]
+    python -m benchmarks.learning_order [--seeds 0,1,2,3,4] [--only METHOD,…] [--joint FOLDER]
+    python -m benchmarks.learning_order --table docs/learning.md
+    python -m benchmarks.learning_order --tasks six --out benchmarks/results/learning_six.json
 
 Per seed (it draws the samples of every split and the random coefficients) and method: equal coefficient vectors,
 multiples 1, 1.5 and 2 of the published one, and one random vector, measured on validation and test samples. "published"
@@ -22,6 +24,7 @@ from typing import Any
 import numpy as np
 
 TASKS = ("digits", "signs", "flags")
+SIX = (*TASKS, "letters", "surfaces", "faults")
 SCALES = (1.0, 1.5, 2.0)
 RANDOM = 1
 VALIDATION, TEST = 40, 100
@@ -63,24 +66,29 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2,3,4")
-    parser.add_argument("--only", help="one method of the table")
+    parser.add_argument("--only", help="methods of the table, with commas")
+    parser.add_argument("--tasks", choices=("three", "six"), default="three", help="of the demo")
     parser.add_argument("--joint", type=Path, help="a folder of joint models")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--table", type=Path, help="only write the page from what was measured")
     chosen = parser.parse_args()
     if chosen.table is not None:
+        from benchmarks.learning_more import loaded
         from benchmarks.learning_table import page
 
-        chosen.table.write_text(page(json.loads(chosen.out.read_text(encoding="utf-8"))), encoding="utf-8")
+        result = json.loads(chosen.out.read_text(encoding="utf-8"))
+        chosen.table.write_text(page(result, loaded(chosen.out.parent)), encoding="utf-8")
         return
     seeds = [int(one) for one in chosen.seeds.split(",")]
     if chosen.joint is not None:
         for seed in seeds:
             joint(seed, chosen.joint.resolve(), chosen.out)
         return
+    tasks = TASKS if chosen.tasks == "three" else SIX
+    only = chosen.only.split(",") if chosen.only else None
     for late in (False, True):
         for seed in seeds:
-            measure(seed, chosen.out, late, chosen.only)
+            measure(seed, chosen.out, late, only, tasks)
 
 
 def is_late(group: str, name: str) -> bool:
@@ -109,19 +117,19 @@ def joint(seed: int, models: Path, out: Path) -> None:
     out.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
-def prepared(folder: Path, seed: int) -> Any:
+def prepared(folder: Path, seed: int, tasks: tuple[str, ...] = TASKS) -> Any:
     """The demo's study with the samples of a seed."""
     from study.demo import write_demo
     from study.settings import Samples
     from study.study import Study
 
-    made = write_demo(folder / "study", TASKS, seed)
+    made = write_demo(folder / "study", tasks, seed)
     samples = Samples(calibration=64, validation=VALIDATION, test=TEST)
-    tasks = tuple(task.model_copy(update={"samples": samples}) for task in made.tasks)
-    return Study(made.folder, made.settings.model_copy(update={"tasks": tasks}))
+    sampled = tuple(task.model_copy(update={"samples": samples}) for task in made.tasks)
+    return Study(made.folder, made.settings.model_copy(update={"tasks": sampled}))
 
 
-def measure(seed: int, out: Path, late: bool, only: str | None = None) -> None:
+def measure(seed: int, out: Path, late: bool, only: list[str] | None, tasks: tuple[str, ...] = TASKS) -> None:
     """Measure every method, of the slow ones or of the others, that the file does not have for this seed."""
     from benchmarks.peers.machine import machine
     from study.measure import Measurer
@@ -132,12 +140,12 @@ def measure(seed: int, out: Path, late: bool, only: str | None = None) -> None:
         (group, name, given)
         for group, many in GROUPS.items()
         for name, given in many.items()
-        if (seed, name) not in have and is_late(group, name) == late and only in (None, name)
+        if (seed, name) not in have and is_late(group, name) == late and (only is None or name in only)
     ]
     if not wanted:
         return
     with tempfile.TemporaryDirectory() as folder:
-        study = prepared(Path(folder), seed)
+        study = prepared(Path(folder), seed, tasks)
         with Measurer(study, "cpu", splits=("validation", "test")) as measurer:
             lines = reference_lines(measurer)
             known.setdefault("references", {}).setdefault(str(seed), {}).update(lines)

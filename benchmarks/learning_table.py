@@ -1,6 +1,7 @@
-"""The page docs/learning.md, made from benchmarks/results/learning_order.json."""
+"""The page docs/learning.md, made from benchmarks/results/learning_order.json and, where they are, others beside it."""
 
 import statistics
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -42,17 +43,17 @@ differences below that in one seed say little.
 ORDER = ["average", "task arithmetic", "TIES", "data-free", "samples"]
 
 
-def page(result: dict[str, Any]) -> str:
-    """The whole page."""
+def page(result: dict[str, Any], more: Sequence[str] = ()) -> str:
+    """The whole page; `more` are sections that other measurements give."""
     rows = result["rows"]
-    parts = [HEAD.format(tasks=", ".join(TASKS)), _table(rows), _references(result), _order(rows)]
+    parts = [HEAD.format(tasks=", ".join(TASKS)), table(rows), references(result), order(rows)]
     parts.append(READING.format(chunks=_chunks(rows)))
     facts = result["machine"]
     parts.append(
         f"\nMade on {facts['date']} at commit {facts['commit'][:12]}, {facts['processor']}, torch {facts['torch']}; "
         f"the trained methods, WUDI, Fisher, ReACT, tuned pulls and joint models at commit {facts['later'][:12]}.\n"
     )
-    return "".join(parts)
+    return "".join([*parts, *more])
 
 
 def means(rows: list[dict[str, Any]], field: str) -> dict[str, tuple[float, float]]:
@@ -66,7 +67,7 @@ def means(rows: list[dict[str, Any]], field: str) -> dict[str, tuple[float, floa
     return found
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def table(rows: list[dict[str, Any]]) -> str:
     published, scaled = means(rows, "published"), means(rows, "scaled")
     volume, first = means(rows, "hypervolume"), means(rows, "seconds")
     lines = ["| method | kind | seeds | published | scaled | hypervolume | first, s |", "|---|---|---|---|---|---|---|"]
@@ -91,7 +92,7 @@ def _chunks(rows: list[dict[str, Any]]) -> str:
     return f"{gains['published']:+.1f} points published and {gains['scaled']:+.1f} scaled"
 
 
-def _references(result: dict[str, Any]) -> str:
+def references(result: dict[str, Any]) -> str:
     """Base, ensemble and each task's own expert: the lines that a merge lies between."""
     lines = ["\n## Reference lines\n", "| line | mean test accuracy |", "|---|---|"]
     for key, said in (
@@ -109,7 +110,7 @@ def _references(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _order(rows: list[dict[str, Any]]) -> str:
+def order(rows: list[dict[str, Any]]) -> str:
     """Whether each class of methods is better than the one before it, by the best of each, in how many seeds."""
     lines = [
         "\n## The order of the literature\n",

@@ -1,0 +1,134 @@
+"""More sections of docs/learning.md, each from a file of its own in benchmarks/results, where it is."""
+
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import entropy_course, learned_cost
+from benchmarks.learning_order import SIX
+from benchmarks.learning_table import order, references, table
+
+SIX_HEAD = """
+# Six experts of the demo
+The same with all six tasks of the demo ({tasks}), as
+`python -m benchmarks.learning_order --tasks six` measures it: six experts are more than so small a model can hold, so
+merges stay further from the experts, as in the papers' tables with eight tasks.
+
+"""
+LARGER_HEAD = """
+# On a larger model
+`python -m benchmarks.larger_study`: an open_clip image tower of {parameters:.1f} million parameters on pictures of
+64 × 64, a base and {count} experts trained by the script ({tasks}). The
+base learned from labels that name two neighbouring classes and not which of them it is, so it is right about half of
+the time and unsure where it is not; the experts lie {low:.1f} to {high:.1f} % of its norm away from it. A seed draws 64
+samples a task for calibration, 60 for validation and 200 for the test. Measured once, on one {device}: the
+time there ended before the methods with samples had their turn, so the table holds the {methods} that come first,
+in all {seeds} seeds.
+
+"""
+LARGER_READING = """
+- **A plain average is nearly as good as joint training here**, and task arithmetic at the published 0.3 goes past the
+  best: the average is task arithmetic at 1/{count}, below the multiples that were tried. What speaks for why: this base
+  lacks only the last step in every task, and a small share of each change makes it. Little interference is left for
+  TIES to remove.
+- **Spectral methods lead** here too, in accuracy and, by more, in hypervolume.
+- For methods with samples the six experts of the demo, above, are what was measured beside the three.
+"""
+COURSE_HEAD = """
+# Why low entropy gains little on the demo
+`python -m benchmarks.entropy_course`: training without looks at validation samples, three tasks of the demo, test
+samples, coefficients 1; mean over {seeds} seeds, shares in percent. *known* and *left out*: accuracy on the classes
+that the base saw and on the quarter that it never saw; *sure and wrong*: answers that have more than 90 % of the
+probability and are wrong; λ: the mean learned coefficient.
+
+"""
+COST_HEAD = """
+# Time and memory for ViT-B/32
+`python -m benchmarks.learned_cost`: open_clip's ViT-B/32, {experts} experts, {threads} threads, {processor}. Each
+method was prepared with few samples (or steps) and with more; *at the default* is what the line through both gives, in
+seconds of one core (work shared by two cores takes about half of that, where nothing else runs). *memory* is the most
+that the process held of its own, the model in it; files that are only mapped are not counted.
+
+"""
+
+
+def loaded(folder: Path) -> list[str]:
+    """Every section whose measurements are there."""
+    found = []
+    makers: dict[str, Callable[[dict[str, Any]], str]] = {
+        "learning_six": six,
+        "larger_study": larger,
+        "entropy_course": course,
+        "learned_cost": cost,
+    }
+    for name, maker in makers.items():
+        path = folder / f"{name}.json"
+        if path.exists():
+            found.append(maker(json.loads(path.read_text(encoding="utf-8"))))
+    return found
+
+
+def six(result: dict[str, Any]) -> str:
+    """All six tasks of the demo."""
+    rows = result["rows"]
+    parts = [SIX_HEAD.format(tasks=", ".join(SIX)), table(rows), references(result), order(rows)]
+    return "".join(parts).replace("\n## ", "\n## Six experts: ") + _made(result["machine"])
+
+
+def larger(result: dict[str, Any]) -> str:
+    """The larger model."""
+    training, rows = result["training"], result["rows"]
+    tasks = training["tasks"]
+    moved = [100 * training[task]["moved"] for task in tasks]
+    facts = {
+        "parameters": training["parameters"] / 1e6,
+        "count": len(tasks),
+        "tasks": ", ".join(tasks),
+        "low": min(moved),
+        "high": max(moved),
+        "device": result["machine"]["device"],
+        "methods": f"{len({row['method'] for row in rows})} methods",
+        "seeds": len({row["seed"] for row in rows}),
+    }
+    parts = [LARGER_HEAD.format(**facts), table(rows), references(result), order(rows)]
+    text = "".join(parts).replace("(`python -m demo.joint`)", "(as long as three experts)")
+    return text.replace("\n## ", "\n## Larger model: ") + LARGER_READING.format(**facts) + _made(result["machine"])
+
+
+def course(result: dict[str, Any]) -> str:
+    """What happens step by step."""
+    rows = result["rows"]
+    fields = ("accuracy", "known", "left out", "sure and wrong")
+    lines = ["| course | steps | accuracy | known | left out | sure and wrong | entropy | λ |", "|---|" + "---|" * 7]
+    for name in entropy_course.COURSES:
+        for steps in entropy_course.STEPS:
+            many = [row for row in rows if row["course"] == name and row["steps"] == steps]
+            if many:
+                shares = [f"{100 * statistics.mean(row[field] for row in many):.1f}" for field in fields]
+                sizes = [row["coefficient"] for row in many if row["coefficient"] is not None]
+                size = f"{statistics.mean(sizes):.2f}" if sizes else "–"
+                entropy = f"{statistics.mean(row['entropy'] for row in many):.3f}"
+                lines.append(f"| {name} | {steps} | {' | '.join(shares)} | {entropy} | {size} |")
+    seeds = len({row["seed"] for row in rows})
+    return COURSE_HEAD.format(seeds=seeds) + "\n".join(lines) + "\n" + COURSE_READING + _made(result["machine"])
+
+
+def cost(result: dict[str, Any]) -> str:
+    """What learning costs for ViT-B/32."""
+    rows, facts = result["rows"], result["machine"]
+    head = COST_HEAD.format(experts=rows[0]["experts"], threads=rows[0]["threads"], processor=facts["processor"])
+    left = [f"`{name}`" for name in learned_cost.CASES if sum(row["method"] == name for row in rows) < 2]
+    said = f"\nNot measured: {', '.join(left)}.\n" if left else ""
+    return head + learned_cost.table(result) + said + _made(facts)
+
+
+COURSE_READING = """
+"""
+
+
+def _made(facts: dict[str, Any]) -> str:
+    return (
+        f"\nMade on {facts['date']} at commit {facts['commit'][:12]}, {facts['processor']}, torch {facts['torch']}.\n"
+    )
