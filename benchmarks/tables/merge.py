@@ -115,7 +115,7 @@ def values(results: Results) -> str:
         rows.append([f"{peer} {_version(found['peers'], peer)}", *(str(count[name]) for name in names), _worst(mine)])
     return (
         f"{len(found['cases'])} cases on random tiny models (seed {found['seed']}), the same inputs there and here. "
-        f"*Agrees*: {found['measure']}; at most {found['agrees_below']:.0e}.\n\n"
+        f"*Agrees*: {found['measure']}; one of the two at most {found['agrees_below']:.0e}. {_rounded(found)}\n\n"
         + table(
             [
                 "peer",
@@ -148,6 +148,20 @@ def _version(versions: Any, peer: str) -> str:
         if name.replace("-", "").replace("_", "").lower() == plain:
             return str(version)
     return ""
+
+
+def _rounded(found: dict[str, Any]) -> str:
+    """In how many cases the peer's own float32 is further away than what counts as agreeing."""
+    away = [
+        case for case in found["cases"] if case["verdict"] == "agrees" and case["difference"] > found["agrees_below"]
+    ]
+    if not away:
+        return "Theirs in float32 always is."
+    methods = ", ".join(dict.fromkeys(f"`{case['method']}`" for case in away))
+    return (
+        f"In {len(away)} cases ({methods}) their float32 is further away, by up to "
+        f"{max(case['difference'] for case in away):.0e}: that is their rounding, since their float64 agrees with ours."
+    )
 
 
 def _worst(cases: list[dict[str, Any]]) -> str:
