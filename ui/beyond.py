@@ -132,9 +132,15 @@ def layers_in_words(groups: int | str | None) -> str:
 
 
 def chosen_before(study: Study) -> None:
-    """What an open study has of this, in a line each."""
+    """What an open study has of this, in a line each; how to give it more."""
     settings = study.settings
     if settings.screening is not None:
         st.caption(told.FEW_FIXED.format(few=settings.screening.samples, best=settings.screening.finalists))
     if settings.groups is not None:
         st.caption(f"{told.LAYERS}: {layers_in_words(settings.groups)}.")
+    with st.expander(told.LATER):
+        st.caption(told.LATER_NOTE)
+        st.code(
+            f"python -m study axes {study.folder} --add distance\npython -m study groups {study.folder} slope",
+            language="bash",
+        )

@@ -125,3 +125,8 @@ BY_CODE = (
     "This study's model is a Python file of your own. It is measured on the command line, where the file is named: "
     "python -m study run FOLDER --code FILE.py."
 )
+LATER = "Trade off more, or give each specialist several strengths"
+LATER_NOTE = (
+    "Make a new study from this one (History, More) and open Advanced there; or change this one on the command line, "
+    "while it is not running. What was measured is kept."
+)

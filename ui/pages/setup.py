@@ -57,7 +57,6 @@ def fixed(study: Study) -> None:
         for fact, task in zip_longest(facts, study.tasks)
     ]
     st.table(rows, border="horizontal", hide_index=True)
-    beyond.chosen_before(study)
     known = {one["name"]: one for one in methods.listed()}
     for choice in study.settings.methods:
         facts_of = known.get(choice.name)
@@ -66,6 +65,7 @@ def fixed(study: Study) -> None:
             if facts_of:
                 st.markdown(facts_of["summary"])
                 expert_details(facts_of)
+    beyond.chosen_before(study)
     st.page_link(path("run"), label=copy.NAV["run"], query_params={"study": study.folder.name})
 
 
