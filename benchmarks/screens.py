@@ -26,6 +26,8 @@ def _changing(page: Page) -> None:
     page.get_by_role("button", name=copy_history.MORE, exact=True).click()
     page.get_by_role("button", name=copy_history.CHANGE).click()
     page.get_by_role("button", name=copy.NEXT_TASKS).click()
+    page.get_by_text(copy.BUDGET_TITLE).wait_for()  # the end of the page: what is opened now stays open
+    page.wait_for_function("() => !document.querySelector('[data-stale=true]')")
     page.get_by_text(copy_setup.ADVANCED, exact=True).click()
 
 
@@ -52,7 +54,7 @@ SCREENS = (
     Screen("experts-open", "/experts?study=done", "Do the models belong together?"),
     Screen("experts-missing", "/experts?study=gone", "is not on this computer"),
     Screen("setup-first", "/setup", "First choose the models"),
-    Screen("setup-form", "/history", copy_setup.ADD_COPY, _changing),
+    Screen("setup-form", "/history", copy_setup.HELD, _changing),
     Screen("setup-open", "/setup?study=done", "Task arithmetic"),
     Screen("run-none", "/run", "No study is open"),
     Screen("run-damaged", "/run?study=damaged", "unknown field"),

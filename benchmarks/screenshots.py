@@ -63,10 +63,15 @@ def take(browser: Browser, address: str, size: str, colours: str, wanted: set[st
 
 
 def whole(page: Page, width: int) -> None:
-    """Make the window as tall as the page."""
-    still(page)
-    tall = page.evaluate("document.querySelector('[data-testid=stMain]')?.scrollHeight ?? 900")
-    page.set_viewport_size({"width": width, "height": min(TALLEST, int(tall) + 70)})
+    """Make the window as tall as the page, once that no longer grows."""
+    tall = 0
+    for _ in range(TRIES):
+        still(page)
+        now = int(page.evaluate("document.querySelector('[data-testid=stMain]')?.scrollHeight ?? 900"))
+        if now == tall:
+            break
+        tall = now
+    page.set_viewport_size({"width": width, "height": min(TALLEST, tall + 70)})
 
 
 def still(page: Page) -> None:
