@@ -22,12 +22,11 @@ LINEAR = [name for name in NAMES if methods()[name].linearity in ("linear", "fro
 # by default one entry of each expert votes in matrices this small, and never two on the same place
 TRIED: dict[str, dict[str, object]] = {"dc_merge": {"keep": 0.5}}
 # learning is repeated in nearly every test: as few steps as show it
+SHORT = {"steps": 2, "look": 1, "looks": 3}
 QUICK: dict[str, dict[str, object]] = {
-    "adamerging": {"steps": 2, "look": 1},
-    "atlas": {"steps": 2, "look": 1},
-    "concrete": {"steps": 2, "look": 1},
-    "expert_merging": {"steps": 2, "look": 1},
-    "fw_merging": {"steps": 2},
+    name: {each.name: SHORT[each.name] for each in method_settings(kind) if each.name in SHORT}
+    for name, kind in methods().items()
+    if kind.needs_data
 }
 SYMMETRIC = [name for name in NAMES if methods()[name].symmetric]
 FORMS = [(name, exact) for name in NAMES for exact in sorted({False, methods()[name].exact_form})]
@@ -110,8 +109,8 @@ def test_every_end_of_every_setting_gives_numbers(name: str, families) -> None:
         ends = [setting.low, setting.high] if setting.kind in ("float", "int") else list(setting.choices)
         if setting.kind == "text":
             continue
-        if name in QUICK and setting.name in ("steps", "look"):
-            ends = [0, 3]
+        if setting.name in QUICK.get(name, {}):
+            ends = [setting.low, 3]
         for value in ends or [True, False]:
             made = method(name, {setting.name: value})
             with task_vectors(group.base, group.experts) as vectors:
