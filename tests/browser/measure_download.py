@@ -12,6 +12,8 @@ import open_clip
 import torch
 from safetensors.torch import load_file
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from study.samples import drawn
 from study.study import open_study
 
