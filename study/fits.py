@@ -6,6 +6,7 @@ Until `begin` is called everything is computed here, as commands and tests want 
 
 from __future__ import annotations
 
+import importlib
 import pickle
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from study.study import Study, open_study
 P = ParamSpec("P")
 T = TypeVar("T")
 GONE = (EOFError, OSError)
+WANTED = ("study.flips", "study.predict", "study.trust", "scipy.stats")  # so that the first question waits for none
 
 
 class _Beside:
@@ -106,9 +108,9 @@ def _asked(order: bytes) -> tuple[bool, Any]:
 def main() -> None:
     """Answer until nobody asks any more."""
     line = Connection(int(sys.argv[1]))
-    import study.flips
-    import study.predict  # noqa: F401 - so that the first question finds everything loaded
-
+    for name in WANTED:
+        with suppress(Exception):  # a question that needs it meets the same error and passes it on
+            importlib.import_module(name)
     with suppress(*GONE):
         while True:
             line.send_bytes(_answer(line.recv_bytes()))

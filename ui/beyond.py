@@ -116,10 +116,11 @@ def layer_groups() -> None:
         st.caption(told.LAYERS_NONE)
         return
     kept = draft.get("groups")
-    draft["groups"] = st.selectbox(
-        told.LAYERS_LABEL, options, index=options.index(kept) if kept in options else 0, format_func=layers_in_words,
-        key="draft-groups", help=told.LAYERS_HELP,
+    found = st.selectbox(
+        told.LAYERS_LABEL, range(len(options)), index=options.index(kept) if kept in options else 0,
+        format_func=lambda at: layers_in_words(options[at]), key="draft-groups", help=told.LAYERS_HELP,
     )  # fmt: skip
+    draft["groups"] = options[found]
     count = len(drafts.experts(draft)) * len(labels(draft["groups"]))
     if draft["groups"] is not None:
         text = told.LAYERS_MANY if count > MANY else told.LAYERS_COUNT

@@ -14,6 +14,7 @@ from study.study import Study
 from ui import copy, figures, parts, state
 
 Json = dict[str, Any]
+BEST = ""  # of the surrogates; a list that offers None shows it as if nothing were chosen
 CONFIG = {"toImageButtonOptions": {"format": "svg"}, "displaylogo": False}
 
 
@@ -50,7 +51,7 @@ def choose_surrogate(study: Study, revision: str, method: str) -> str | None:
         parts.small(copy.TRUST_NONE)
         return None
     kept = state.recall("surrogate")
-    options = [None, *names]
+    options = [BEST, *names]
     chosen = st.selectbox(
         copy.SURROGATE,
         options,
@@ -59,10 +60,11 @@ def choose_surrogate(study: Study, revision: str, method: str) -> str | None:
         help=copy.SURROGATE_HELP,
         key="surrogate-shown",
     )
-    if chosen != kept:
-        state.remember("surrogate", chosen)
+    wanted = None if chosen == BEST else chosen
+    if wanted != kept:
+        state.remember("surrogate", wanted)
         st.rerun()
-    return chosen
+    return wanted
 
 
 def how_far_off(study: Study, revision: str, method: str, name: str | None) -> None:

@@ -99,7 +99,9 @@ def learning_figure(facts: Json, titles: Mapping[str, str]) -> go.Figure:
         mode="lines+markers",
         line={"color": CHECKED, "width": 3},
     )
-    figure.add_vline(x=facts["best"], line={"color": BASE, "dash": "dot"}, annotation_text="kept")
+    figure.add_vline(
+        x=facts["best"], line={"color": BASE, "dash": "dot"}, annotation_text="kept", annotation_position="bottom right"
+    )
     return dressed(figure, "step", "on the validation samples")
 
 
@@ -151,7 +153,7 @@ def dressed(figure: go.Figure, x: str, y: str) -> go.Figure:
     figure.update_layout(
         height=380,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        legend={"orientation": "h", "y": 1.12, "x": 0},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},  # grows away from the plot
         xaxis={"title": {"text": x}},
         yaxis={"title": {"text": y}},
         uirevision="fixed",

@@ -214,7 +214,7 @@ def test_a_study_from_the_form_with_a_method_of_the_gallery(home: Path, untouche
     assert list(app.selectbox(key="draft-groups").options)[1:3] == list(setup_words.LAYERS_WORDS.values())[1:] + [
         setup_words.LAYERS_GROUPS.format(n=2)
     ]
-    app.selectbox(key="draft-groups").set_value("slope").run()
+    app.selectbox(key="draft-groups").select_index(1).run()
     assert not app.exception, app.exception
     assert setup_words.TASK_OF.format(name="digits") in texts(app) and setup_words.TASK_HELD in texts(app)
     assert setup_words.LAYERS_COUNT.format(n=4, need=6) in texts(app)

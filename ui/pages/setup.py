@@ -14,6 +14,7 @@ from study.settings import MethodChoice
 from study.study import Study, create
 from ui import beyond, copy, draft_settings, drafts, methods, parts, state
 from ui import copy_setup as told
+from ui.details import BEST
 from ui.gallery import gallery
 from ui.glossary import meaning
 from ui.shell import path
@@ -160,13 +161,13 @@ def advanced(chosen: list[dict[str, Any]]) -> list[MethodChoice]:
 
 def predicted_by() -> None:
     """Which regression the search and the map use."""
-    options = [None, *SURROGATES]
+    options = [BEST, *SURROGATES]
     kept = state.recall("surrogate")
     chosen = st.selectbox(
         told.SURROGATE, options, index=options.index(kept) if kept in options else 0, help=told.SURROGATE_HELP,
         format_func=lambda name: SURROGATES.get(name, told.SURROGATE_BEST), key="draft-surrogate",
     )  # fmt: skip
-    state.draft()["surrogate"] = chosen
+    state.draft()["surrogate"] = None if chosen == BEST else chosen
 
 
 def form() -> None:
