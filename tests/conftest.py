@@ -52,10 +52,34 @@ def as_json(*words: str, fresh: bool = False) -> dict[str, Any]:
 
 
 class ByFile(LoadFileScheduling):
-    """A file stays in one test process, for its fixtures, and so do all browser tests, for their server."""
+    """A file stays in one test process, for its fixtures; so do all browser tests, for their server, and all faults."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "browser" if nodeid.startswith("tests/browser/") else str(super()._split_scope(nodeid))
+        whole = next((folder for folder in ("tests/browser/", "tests/faults/") if nodeid.startswith(folder)), None)
+        return whole or str(super()._split_scope(nodeid))
+
+
+# What takes longest, the longest first: at the end there are only short ones, and no process is left alone with much.
+# The second needs no measured study, so that it need not wait for the first to make one.
+LONG = (
+    "tests/browser/",
+    "tests/merging/test_every_method.py",
+    "tests/study/test_study_learning.py",
+    "tests/study/test_study_ray.py",
+    "tests/study/test_study_commands.py",
+    "tests/study/test_study_executor.py",
+    "tests/study/test_study_export.py",
+    "tests/faults/",
+    "tests/docs/test_docs_commands.py",
+    "tests/surrogate/test_surrogate_search.py",
+    "tests/ui/test_ui_pages.py",
+    "tests/ui/test_ui_server.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first; the others as they are."""
+    items.sort(key=lambda item: next((at for at, name in enumerate(LONG) if item.nodeid.startswith(name)), len(LONG)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
