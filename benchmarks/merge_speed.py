@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,11 +53,18 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="of the memory part: cpu or cuda")
     parser.add_argument("--environment", type=Path, help="Where mergekit's environment is made, or stands already.")
     parser.add_argument("--scratch", type=Path, help="Where the checkpoints are made, or stand already.")
+    parser.add_argument("--add", action="store_true", help="Keep the other parts that stand in --out.")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/merge_speed.json"))
     chosen = parser.parse_args()
     if unknown := set(chosen.parts) - set(PARTS):
         parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(PARTS)}")
-    result: dict[str, Any] = {"machine": machine()}
+    result: dict[str, Any] = json.loads(chosen.out.read_text()) if chosen.add else {}
+    result["machine"] = machine()
+
+    def keep() -> None:
+        chosen.out.parent.mkdir(parents=True, exist_ok=True)
+        chosen.out.write_text(json.dumps(result, indent=1) + "\n")
+
     if chosen.device != "cpu":
         result["gpu"] = torch.cuda.get_device_name(chosen.device)
     with tempfile.TemporaryDirectory() as temporary:
@@ -70,11 +77,13 @@ def main() -> None:
                 )
             elif part == "mergekit":
                 place = environment(chosen.environment or Path(temporary) / "environment").parent
-                result[part] = versus(place, size, scratch, chosen.methods, chosen.repetitions)
+                result[part] = {**about(size), "methods": []}
+                for row in versus(place, size, scratch, chosen.methods, chosen.repetitions):
+                    result[part]["methods"].append(row)
+                    keep()
             else:
                 result[part] = sharded(SIZES["tiny"] if chosen.size == "tiny" else SHARDED, scratch, chosen.methods)
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(result, indent=1) + "\n")
+    keep()
     print(text(result))
 
 
@@ -119,10 +128,19 @@ def in_memory(parameters: int, repetitions: int, device: str = "cpu") -> dict[st
     }
 
 
-def versus(place: Path, size: Size, scratch: Path, methods: list[str], repetitions: int) -> dict[str, Any]:
-    """Run mergekit and ours in turns, as processes, on the same checkpoints."""
+def about(size: Size) -> dict[str, Any]:
+    """What both merge."""
+    return {
+        "parameters": size.parameters,
+        "experts": len(WEIGHTS),
+        "dtype": "bfloat16 checkpoints, float32 sums, bfloat16 results",
+        "targets": {"wall": "at most 1/3", "resident": "at most 1/2"},
+    }
+
+
+def versus(place: Path, size: Size, scratch: Path, methods: list[str], repetitions: int) -> Iterator[dict[str, Any]]:
+    """Run mergekit and ours in turns, as processes, on the same checkpoints; one row a method."""
     folders = random_checkpoints(size, len(WEIGHTS), scratch / f"llama-{size.parameters}", 0)
-    rows = []
     for name in methods:
         recipe, kind = _recipe(name, folders, scratch)
         raw: dict[str, list[dict[str, float]]] = {"ours": [], "mergekit": []}
@@ -138,16 +156,9 @@ def versus(place: Path, size: Size, scratch: Path, methods: list[str], repetitio
             for who, command in commands.items():
                 shutil.rmtree(outs[who], ignore_errors=True)
                 raw[who].append(cost(command, scratch / f"{name}-{who}.log", {"HF_HUB_OFFLINE": "1"}).row())
-        rows.append(_compared(name, kind, raw, _apart(*outs.values())))
+        yield _compared(name, kind, raw, _apart(*outs.values()))
         for out in outs.values():
             shutil.rmtree(out)
-    return {
-        "parameters": size.parameters,
-        "experts": len(WEIGHTS),
-        "dtype": "bfloat16 checkpoints, float32 sums, bfloat16 results",
-        "targets": {"wall": "at most 1/3", "resident": "at most 1/2"},
-        "methods": rows,
-    }
 
 
 def _recipe(name: str, folders: list[Path], scratch: Path) -> tuple[Path, str]:

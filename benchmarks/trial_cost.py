@@ -90,7 +90,7 @@ def measure(trials: int, device: str = "cpu") -> dict[str, Any]:
                 total = time.perf_counter() - begun
                 begun = time.perf_counter()
                 for task in measurer.tasks.values():
-                    evaluate(measurer.model, task, "validation", measurer.device)
+                    evaluate(measurer.measuring, task, "validation", measurer.device)
                 bare = time.perf_counter() - begun
                 parts = {"merge": result.seconds["merge"], "forward": result.seconds["forward"]}
                 rows.append({**parts, "other": total - sum(parts.values()), "trial": total, "bare": bare})

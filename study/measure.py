@@ -13,11 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 import merging
-from evaluation.compiling import compiled
 from evaluation.data.opening import open_source
 from evaluation.data.source import Source
-from evaluation.device import first_batch_size, pick_device
-from evaluation.evaluate import evaluate, load_task, resident_inputs
+from evaluation.device import pick_device
+from evaluation.evaluate import evaluate, load_task
 from evaluation.models.code import CodeModel
 from evaluation.models.model import Model
 from evaluation.task import Task
@@ -29,6 +28,7 @@ from study.errors import StudyError
 from study.layers import keep_importance
 from study.learned import DIRECTIONS
 from study.network import open_network, refuse_unread_heads
+from study.passes import measuring
 from study.pins import references
 from study.properties import distance, measured_properties, megabytes
 from study.samples import FOLDER as SAMPLES
@@ -90,8 +90,9 @@ class Measurer:
         self.sources: dict[str, Source] = {}
         if not isinstance(model, CodeModel):
             self._load(model, sources or {}, splits)
-        # What learns from samples looks inside the network, and keeps the one that is not compiled.
-        self._measuring = self._compiled(model) if settings.compile and not isinstance(model, CodeModel) else model
+        if settings.compile:
+            say("compiling the model", 0, 1)
+        self.measuring = model if isinstance(model, CodeModel) else measuring(study, model, self.tasks)
         self.prepared: dict[str, Directions] = {}
         self._resident: tuple[Directions, Directions] | None = None
         self._whole = any(axis.kind == "distance" for axis in settings.axes or ())
@@ -111,12 +112,6 @@ class Measurer:
             source = self.sources[spec.name] = given[spec.name] if spec.name in given else open_source(spec.data)
             seed, folder = self.study.settings.seed, self.study.folder / SAMPLES
             self.tasks[spec.name] = load_task(spec, model, seed, folder, splits, source=source)
-
-    def _compiled(self, model: Model) -> Model:
-        self._say("compiling the model", 0, 1)
-        task = next(iter(self.tasks.values()))
-        inputs = resident_inputs(next(iter(task.splits.values())), self.device)
-        return compiled(model, inputs[: first_batch_size(self.device)].to(self.device), task.head)
 
     def method(self, choice: MethodChoice) -> Method:
         """The method with its settings."""
@@ -262,11 +257,11 @@ class Measurer:
         """What passes through the model: the tasks' samples, or what somebody's own code does with it."""
         measured: dict[str, Measured] = {}
         outputs: Outputs = {}
-        if isinstance(self._measuring, CodeModel):
-            return self._own_numbers(self._measuring, split), outputs
+        if isinstance(self.measuring, CodeModel):
+            return self._own_numbers(self.measuring, split), outputs
         for name in self.tasks if tasks is None else tasks:
             task = self.tasks[name]
-            one, outputs[name] = evaluate(self._measuring, task, split, self.device, None, should_stop, first)
+            one, outputs[name] = evaluate(self.measuring, task, split, self.device, None, should_stop, first)
             measured[name] = Measured(one.metric, one.value, one.stderr, one.n, one.seconds)
         return measured, outputs
 

@@ -174,6 +174,7 @@ class Settings(Strict):
     screening: Annotated[Screening | None, BeforeValidator(_counted)] = None
     dtype: Literal["as base", "float32", "float16", "bfloat16"] = "as base"
     compile: Annotated[Literal[True] | None, BeforeValidator(_chosen)] = None
+    precision: Literal["float32", "bfloat16"] | None = None
     directions: Literal["float32", "float16", "bfloat16"] | None = None
 
     @model_validator(mode="after")

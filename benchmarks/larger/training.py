@@ -156,7 +156,7 @@ def train(
     """Train the image tower, from `start` or from new weights; the network and the seconds it took."""
     begun = time.perf_counter()
     device = data.pixels.device
-    network: Any = open_clip_model(config, BYTES, device, None).module
+    network: Any = open_clip_model(config, BYTES, device).module
     if start is not None:
         network.load_state_dict(start)
     tower = list(network.visual.requires_grad_(True).parameters())

@@ -30,6 +30,19 @@ def memory(results: Results) -> str:
     )
 
 
+def cuda(results: Results) -> str:
+    """A merge in the memory of a GPU."""
+    command = f"{SPEED} memory --device cuda --out benchmarks/results/merge_speed_cuda.json"
+    whole = results.of("merge_speed_cuda", command)
+    found = results.of("merge_speed_cuda", command, "memory")
+    return (
+        f"On one {whole['gpu']}: {found['experts']} experts of {found['parameters']:,} parameters in "
+        f"{1000 * found['seconds']['merge']:.1f} ms, at {100 * found['share_of_copy_bandwidth']:.0f} % of its copy "
+        f"bandwidth ({found['copy_bandwidth_GB_s']:,.0f} GB/s): there every expert is a pass of its own "
+        "over the result.\n\n" + taken(whole, "merge_speed_cuda")
+    )
+
+
 def mergekit(results: Results) -> str:
     """Files to files against mergekit."""
     whole = results.of("merge_speed", f"{SPEED} mergekit")

@@ -110,3 +110,32 @@ def narrow(results: Results) -> str:
         + "\n"
         + taken(found, "narrow_directions")
     )
+
+
+def cuda(results: Results) -> str:
+    """The same on a GPU: the demo, a ViT-B-32, and against loading everything again."""
+    command = f"{COMMAND} --device cuda --out benchmarks/results/trial_cost_cuda.json"
+    small = results.of("trial_cost_cuda", command)
+    large, again = (results.of("trial_cost_cuda", command, part) for part in ("vit", "reload"))
+    rows = [
+        [
+            f"{title} ({found['experts']} experts, {found['parameters']:,} merged parameters, {found['samples']:,} "
+            "samples)",
+            *(seconds(found["medians"][part]) for part in ("merge", "forward", "other")),
+            f"{found['trial_over_bare']:.2f} ×",
+        ]
+        for title, found in (("the demo", small), (large["model"], large))
+    ]
+    ways = [
+        [title, seconds(again["medians"][way]), f"{again['medians'][way] / again['medians']['ours']:.1f} ×"]
+        for way, title in WAYS.items()
+    ]
+    return (
+        f"On one {small['machine']['gpu']}, forward passes in float32:\n\n"
+        + table(["a trial of", "merging", "forward passes", "everything else", "of the bare passes"], rows)
+        + f"\n{large['model']}, {again['experts']} experts, {again['samples']:,} samples, one merge and its "
+        "measurement, in turns (ours in float32, the others in bfloat16):\n\n"
+        + table(["way", "time", "of ours"], ways)
+        + "\n"
+        + taken(small, "trial_cost_cuda")
+    )

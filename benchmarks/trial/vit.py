@@ -102,7 +102,7 @@ def measure(folder: Path, trials: int, device: str = "cpu") -> dict[str, Any]:
                     inputs = split.resident[str(measurer.device)]
                     size = min(len(split), first_batch_size(measurer.device))
                     for start in range(0, len(split), size):
-                        measurer.model.forward(inputs[start : start + size], task.head)
+                        measurer.measuring.forward(inputs[start : start + size], task.head)
                 if measurer.device.type == "cuda":
                     torch.cuda.synchronize()
             bare = time.perf_counter() - begun

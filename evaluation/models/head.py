@@ -32,7 +32,8 @@ class Head:
     labels: tuple[str, ...] = ()
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Logits (n, C) from features (n, D')."""
+        """Logits (n, C) float32 from features (n, D') of any float dtype."""
+        features = features.float()
         if self.inner_weight is not None:
             inner = nn.functional.linear(features, self.inner_weight, self.inner_bias)
             features = ACTIVATIONS[self.activation](inner)

@@ -77,6 +77,10 @@ class Model(Bound, Protocol):
         """The frozen head for these classes, from the weights bound at this moment."""
         ...
 
+    def features(self, inputs: Tensor) -> Tensor:
+        """Feature vectors (n, D) from inputs (n, ...) on `device`: what a head takes, in whatever float dtype."""
+        ...
+
     def forward(self, inputs: Tensor, head: Head) -> Tensor:
         """Logits (n, C) float32 from inputs (n, ...) on `device`."""
         ...

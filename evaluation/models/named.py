@@ -43,7 +43,6 @@ class Named:
         transform: Any,
         bare: bool,
         device: torch.device,
-        autocast: torch.dtype | None,
     ) -> None:
         self.library = library
         self.name = f"{library}:{architecture}"
@@ -51,7 +50,6 @@ class Named:
         self.headless = bare
         self._architecture = architecture
         self._transform = transform
-        self._autocast = autocast
         self._last = _last_linear(self.name, module)
         self._width = _linear(module, self._last).in_features
         if bare:
@@ -117,16 +115,17 @@ class Named:
             )
         return Head(torch.eye(self.width, device=self.device))
 
+    def features(self, inputs: Tensor) -> Tensor:
+        """Its own logits, or what a bare network ends with, (n, D)."""
+        features: Tensor = self.module(inputs)
+        return features
+
     def forward(self, inputs: Tensor, head: Head) -> Tensor:
         """Logits (n, C) float32."""
-        if self._autocast is None:
-            return head(self.module(inputs).float())
-        with torch.autocast(self.device.type, self._autocast):
-            features = self.module(inputs)
-        return head(features.float())
+        return head(self.features(inputs))
 
 
-def named_model(model: str, device: torch.device, autocast: torch.dtype | None, bare: bool) -> Named:
+def named_model(model: str, device: torch.device, bare: bool) -> Named:
     """Build "timm:NAME" or "torchvision:NAME"; bare: without its last linear layer.
 
     Raises: EvaluationError for an unknown name, or when timm is not installed.
@@ -136,7 +135,7 @@ def named_model(model: str, device: torch.device, autocast: torch.dtype | None, 
     with _quiet(), torch.random.fork_rng([device] if device.type == "cuda" else []), torch.device(device):
         torch.manual_seed(0)
         module, transform = (_timm if library == "timm" else _torchvision)(architecture)
-    return Named(library, architecture, module.eval().requires_grad_(False), transform, bare, device, autocast)
+    return Named(library, architecture, module.eval().requires_grad_(False), transform, bare, device)
 
 
 def _timm(architecture: str) -> tuple[nn.Module, Any]:

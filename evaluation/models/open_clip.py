@@ -37,7 +37,6 @@ class OpenClip:
         module: nn.Module,
         tokenizer: Any,
         device: torch.device,
-        autocast: torch.dtype | None,
         config: Mapping[str, Any],
     ) -> None:
         from open_clip.transform import PreprocessCfg, image_transform_v2
@@ -51,7 +50,6 @@ class OpenClip:
         self._visual = network.visual
         self.device = device
         self._tokenizer = tokenizer
-        self._autocast = autocast
         self._settings: dict[str, Any] = dict(self._visual.preprocess_cfg)
         self._transform = image_transform_v2(PreprocessCfg(**self._settings), is_train=False)
 
@@ -107,19 +105,17 @@ class OpenClip:
             bias = getattr(self._network, "logit_bias", None)
             return prompted(features, len(classes), self._network.logit_scale, bias)
 
+    def features(self, inputs: Tensor) -> Tensor:
+        """Normalised image features (n, D)."""
+        features: Tensor = self._network.encode_image(inputs, normalize=True)
+        return features
+
     def forward(self, inputs: Tensor, head: Head) -> Tensor:
         """Logits (n, C): normalised image features times the head."""
-        if self._autocast is None:
-            features = self._network.encode_image(inputs, normalize=True)
-        else:
-            with torch.autocast(self.device.type, self._autocast):
-                features = self._network.encode_image(inputs, normalize=True)
-        return head(features.float())
+        return head(self.features(inputs))
 
 
-def open_clip_model(
-    model: str | Path, tokenizer: Path | None, device: torch.device, autocast: torch.dtype | None
-) -> OpenClip:
+def open_clip_model(model: str | Path, tokenizer: Path | None, device: torch.device) -> OpenClip:
     """Build an open_clip network by name, config file or folder; see `open_model`."""
     with _quiet():
         import open_clip
@@ -138,7 +134,7 @@ def open_clip_model(
             f"The tokenizer of model '{model}' has {size} tokens, its text tower knows {rows}.",
             "Give the tokenizer (BPE file) that belongs to the model.",
         )
-    return OpenClip(str(model), module, words, device, autocast, config or {})
+    return OpenClip(str(model), module, words, device, config or {})
 
 
 def _identifier(model: str | Path, names: Sequence[str]) -> str | Path:

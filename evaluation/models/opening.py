@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 
-from evaluation.errors import EvaluationError
 from evaluation.hub import fetch
 from evaluation.models.model import Model
 from evaluation.models.named import PREFIXES, named_model
@@ -19,7 +18,6 @@ def open_model(
     model: str | Path,
     tokenizer: Path | None,
     device: torch.device,
-    autocast: torch.dtype | None = None,
     bare: bool = False,
 ) -> Model:
     """The network called `model`, with random weights until `bind`.
@@ -27,22 +25,16 @@ def open_model(
     model: an open_clip architecture ("ViT-B-32"), an open_clip config (.json), a folder with
     open_clip_config.json, a Hugging Face folder (config.json), "timm:NAME" or "torchvision:NAME" (a picture
     classifier), or a hub id ("owner/name", whose configs are fetched; nothing else is ever downloaded). tokenizer: a
-    BPE file (open_clip) or folder (Hugging Face) instead of the model's own. autocast: torch.bfloat16 or
-    torch.float16 for the forward pass on CUDA; None keeps float32. bare: leave out a classifier that the network
-    has, because every task brings a head of its own.
+    BPE file (open_clip) or folder (Hugging Face) instead of the model's own. bare: leave out a classifier that the
+    network has, because every task brings a head of its own.
     Raises: EvaluationError when the model or the tokenizer is not there.
     """
-    if autocast is not None and (device.type != "cuda" or autocast not in (torch.bfloat16, torch.float16)):
-        raise EvaluationError(
-            f"Autocast to {autocast} on '{device}' is not offered.",
-            "Leave it out, or use bfloat16 or float16 on a CUDA device.",
-        )
     if isinstance(model, str) and model.startswith(tuple(PREFIXES)):
-        return named_model(model, device, autocast, bare)
+        return named_model(model, device, bare)
     path = _fetched(str(model)) if _is_hub_id(model) else Path(model)
     if (path / "config.json").is_file() and not (path / "open_clip_config.json").is_file():
-        return transformers_model(path, tokenizer, device, autocast, bare)
-    return open_clip_model(path if path.is_dir() else model, tokenizer, device, autocast)
+        return transformers_model(path, tokenizer, device, bare)
+    return open_clip_model(path if path.is_dir() else model, tokenizer, device)
 
 
 def _is_hub_id(model: str | Path) -> bool:

@@ -44,7 +44,6 @@ class Transformers:
         picture: Any,
         words: Any,
         device: torch.device,
-        autocast: torch.dtype | None,
     ) -> None:
         self.name = name
         self.module = module
@@ -55,7 +54,6 @@ class Transformers:
         self._whole = "Classification" in type(module).__name__
         self._picture = picture
         self._words = words
-        self._autocast = autocast
 
     @property
     def width(self) -> int:
@@ -148,11 +146,7 @@ class Transformers:
 
     def forward(self, inputs: Tensor, head: Head) -> Tensor:
         """Logits (n, C) float32."""
-        if self._autocast is None:
-            return head(self._features(inputs).float())
-        with torch.autocast(self.device.type, self._autocast):
-            features = self._features(inputs)
-        return head(features.float())
+        return head(self.features(inputs))
 
     @property
     def _length(self) -> int:
@@ -160,7 +154,8 @@ class Transformers:
         # Some count positions from the padding token's number on (RoBERTa).
         return int(min(TOKENS, self._words.model_max_length, positions - 2))
 
-    def _features(self, inputs: Tensor) -> Tensor:
+    def features(self, inputs: Tensor) -> Tensor:
+        """A pair's normalised picture features, a classifier's logits, else the encoder's summary, (n, D)."""
         if self._kind == "pair":
             return nn.functional.normalize(_tensor(self._network.get_image_features(pixel_values=inputs)), dim=-1)
         if self._kind == "image":
@@ -210,9 +205,7 @@ class Transformers:
         return now
 
 
-def transformers_model(
-    folder: Path, tokenizer: Path | None, device: torch.device, autocast: torch.dtype | None, bare: bool = False
-) -> Transformers:
+def transformers_model(folder: Path, tokenizer: Path | None, device: torch.device, bare: bool = False) -> Transformers:
     """Build the network of a Hugging Face folder (config.json, and its processor or tokenizer files); `bare`: without
     the classifier that it may have, for tasks with heads of their own.
 
@@ -242,7 +235,7 @@ def transformers_model(
             f"Hugging Face folder '{folder}' cannot be opened: {error}.",
             "It needs config.json, and preprocessor_config.json for pictures or tokenizer files for texts.",
         ) from None
-    return Transformers(str(folder), module, kind, picture, words, device, autocast)
+    return Transformers(str(folder), module, kind, picture, words, device)
 
 
 def _build(config: Any, device: torch.device, bare: bool) -> nn.Module:

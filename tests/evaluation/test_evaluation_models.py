@@ -277,11 +277,6 @@ def test_wrong_tokenizer_is_named(tmp_path, config):
         open_model(config, None, CPU)
 
 
-def test_autocast_is_for_cuda(config, bpe):
-    with pytest.raises(EvaluationError, match="bfloat16 or float16 on a CUDA device"):
-        open_model(config, bpe, CPU, torch.bfloat16)
-
-
 def test_head_file(tmp_path):
     path = tmp_path / "head.safetensors"
     save_file({"weight": torch.ones(3, 4).half(), "bias": torch.arange(3.0)}, path)

@@ -115,3 +115,11 @@ def test_a_compiled_model_agrees(tmp_path: Path) -> None:
         found, wanted = fast.measure(study.method(), point), plain.measure(study.method(), point)
     for task, outputs in wanted.outputs.items():
         assert close(found.outputs[task], outputs), task
+
+
+def test_half_precision_is_chosen_once_and_kept(measured: Study) -> None:
+    kept = (measured.folder / "samples" / "precision.json").read_text()
+    with Measurer(measured, "cuda"):
+        pass
+    assert (measured.folder / "samples" / "precision.json").read_text() == kept
+    assert torch.cuda.get_device_name() in kept

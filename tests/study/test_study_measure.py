@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 import merging
 from evaluation.evaluate import evaluate
 from study.measure import Measurer
-from study.study import open_study
+from study.study import Study, open_study
 
 POINT = {"digits": 0.3, "signs": 0.7, "flags": 0.2}
 
@@ -27,3 +28,16 @@ def test_tensors_that_no_forward_pass_reads_are_not_merged(fresh_demo: Path) -> 
         for name, task in measurer.tasks.items():
             whole = evaluate(measurer.model, task, "validation", torch.device("cpu"))[1]
             assert (fast[name] == whole).all()
+
+
+def test_the_study_says_how_passes_compute(fresh_demo: Path) -> None:
+    study = open_study(fresh_demo)
+    half = Study(study.folder, study.settings.model_copy(update={"precision": "bfloat16"}))
+    found = []
+    for one in (study, half):
+        with Measurer(one, "cpu") as measurer:
+            found.append(measurer.measure(one.method(), POINT).outputs)
+    for task, exact in found[0].items():
+        moved = np.abs(found[1][task] - exact).max()
+        assert 0 < moved < 0.05 * np.ptp(exact)
+    assert not (study.folder / "samples" / "precision.json").exists()
