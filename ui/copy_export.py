@@ -36,7 +36,7 @@ FORM_HELP = (
 COMPARE_FORMS = "See how much the two differ"
 COMPARE_FORMS_HELP = "Blends your mix in both forms and measures each. It takes about as long as two checks."
 COMPARING = "Blending your mix in both forms and measuring them ..."
-APART = "On your models the two differ by **{share}** of what blending changes in the starting model."
+APART = "On your models the two differ by **{share}** of what blending changes. This is what it does to the scores:"
 FORMS_FAILED = "The comparison did not finish: {error}"
 WRITTEN = {
     "frozen": "This is the form of the map. Worked out anew for its strengths it would differ by {share}.",
