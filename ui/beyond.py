@@ -22,6 +22,8 @@ def extras() -> None:
     axes()
     few_first()
     layer_groups()
+    if kept := drafts.carried(state.draft()):
+        st.caption(parts.plain(told.CARRIED.format(list=", ".join(f"{name} {one}" for name, one in kept.items()))))
 
 
 def whose(row: int) -> None:

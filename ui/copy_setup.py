@@ -130,3 +130,4 @@ LATER_NOTE = (
     "Make a new study from this one (History, More) and open Advanced there; or change this one on the command line, "
     "while it is not running. What was measured is kept."
 )
+CARRIED = "Kept from the study that you are changing: {list}."

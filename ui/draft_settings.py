@@ -39,7 +39,7 @@ def settings_of(draft: Mapping[str, Any], methods: Sequence[MethodChoice]) -> Se
         {"samples": draft["screening"], "finalists": draft.get("finalists", 8)} if draft.get("screening") else None
     )
     value = {
-        **(draft.get("carried") or {}),
+        **drafts.carried(draft),
         "name": str(draft.get("name") or "").strip() or ", ".join(names),
         "base": {
             "model": _absolute(model) if local else model,
@@ -145,7 +145,8 @@ def draft_from(settings: Settings, folder: Path = Path()) -> Json:
         "copies": len(spoiled),
         "counted": samples.model_dump(include={"validation", "test"}),
         "experts_kept": [one.model_dump(include={"name", "title"}) for one in settings.experts],
-        "carried": settings.model_dump(mode="json", include=set(CARRIED), exclude_none=True),
+        "carried": settings.model_dump(mode="json", include=set(CARRIED), exclude_defaults=True),
+        "carried_for": _found(settings.base.weights, folder),
     }
     for i, expert in enumerate(settings.experts):
         draft |= {f"expert_name_{i}": expert.title or expert.name, f"expert_path_{i}": _found(expert.weights, folder)}

@@ -158,6 +158,11 @@ def by_code(draft: Mapping[str, Any]) -> bool:
     return draft.get("model") == CODE
 
 
+def carried(draft: Mapping[str, Any]) -> Json:
+    """What a changed study had that no form shows (seed, dtype, …); nothing once the starting model is another one."""
+    return dict(draft.get("carried") or {}) if draft.get("carried_for") == draft.get("base") else {}
+
+
 def data_problem(name: str, text: str) -> str | None:
     """What is wrong with where a task's examples are; None if they may be there."""
     here = samples.place(text)

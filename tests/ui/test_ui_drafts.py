@@ -59,6 +59,7 @@ def test_a_draft_of_a_study_keeps_what_the_form_does_not_show(tmp_path: Path) ->
     changed = {**draft, "copy_severity_0": 5, "validation": 40, "properties": []}
     fresh = draft_settings.settings_of(changed, settings.methods)
     assert fresh.tasks[-1].name == "signs blur 5" and fresh.axes is None
+    assert fresh.seed == 7 and drafts.carried({**draft, "base": "/another"}) == {}
     assert {task.samples.validation for task in fresh.tasks} == {40} and fresh.tasks[0].samples.calibration == 9
 
 
