@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.figures import FIGURES, IMAGES, fingerprint
+from benchmarks.peers.environment import PEERS
 from benchmarks.tables.__main__ import BLOCK, ROOT, TABLES, made, pages, stale
 from benchmarks.tables.prose import marked
 from benchmarks.tables.results import Results
@@ -123,6 +124,13 @@ def test_where_nothing_was_measured_the_page_says_so(tmp_path: Path) -> None:
         assert text.startswith("Not measured in this version.")
         module = re.search(r"python -m ([\w.]+)", text)
         assert module and (ROOT / (module[1].replace(".", "/") + ".py")).is_file()
+
+
+def test_the_peers_of_the_page_are_those_that_are_measured() -> None:
+    page = (ROOT / "docs" / "peers.md").read_text(encoding="utf-8")
+    for peer in PEERS:
+        version = peer.split("==")[1]
+        assert version in page, f"docs/peers.md does not name {peer}"
 
 
 @pytest.mark.parametrize("name", FIGURES)
