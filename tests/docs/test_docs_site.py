@@ -42,13 +42,16 @@ def test_the_site_builds_strictly_and_loads_nothing_from_elsewhere(tmp_path: Pat
         assert not found, f"{sheet.name}: {found[0] if found else ''}"
 
 
-@pytest.mark.parametrize("link", ["nowhere.md", "speed.md#no-such-part"])
-def test_a_link_that_leads_nowhere_stops_the_build(link: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("link", "said"), [("nowhere.md", "page does not exist"), ("speed.md#no-such-part", "anchor does not exist")]
+)
+def test_a_link_that_leads_nowhere_stops_the_build(link: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     shutil.copy(ROOT / "docs" / "speed.md", tmp_path / "docs")
     (tmp_path / "docs" / "index.md").write_text(f"# Home\n[somewhere]({link})\n")
     (tmp_path / "mkdocs.yml").write_text("site_name: Small\nstrict: true\n")
-    assert run(tmp_path).returncode != 0
+    done = run(tmp_path)
+    assert done.returncode != 0 and said in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
