@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from functools import lru_cache
 from typing import Any
 
 from study import waiting
 from study.errors import StudyError
+
+_lock = threading.Lock()  # twenty visitors at once are one question, not twenty processes
 
 
 def catalogue() -> list[dict[str, Any]]:
@@ -21,8 +24,11 @@ def catalogue() -> list[dict[str, Any]]:
         StudyError: the listing failed; its last line says why.
     """
     said = waiting.told()
-    listed: list[dict[str, Any]] = json.loads(said)["methods"] if said else _asked()
-    return listed
+    if said:
+        listed: list[dict[str, Any]] = json.loads(said)["methods"]
+        return listed
+    with _lock:
+        return _asked()
 
 
 @lru_cache(maxsize=1)
