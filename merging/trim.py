@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from merging.linalg import kth_magnitudes, kth_of_rows
 from merging.task_vector import TaskVectors
@@ -34,7 +36,11 @@ def kept(deltas: Tensor, thresholds: Thresholds) -> Tensor:
     """Return τ where |τ| ≥ its expert's threshold, else 0; (T, *shape)."""
     if thresholds is None:
         return deltas
-    return deltas * (deltas.abs() >= by_expert(thresholds, deltas))
+    found = torch.empty_like(deltas)
+    for row, change, threshold in zip(found, deltas, thresholds, strict=True):
+        below = float(np.nextafter(np.float32(threshold), np.float32(-np.inf)))  # it keeps what is larger than that
+        row.copy_(functional.hardshrink(change, below))  # several times faster than a mask
+    return found
 
 
 def kept_of_tensor(deltas: Tensor, density: float) -> Tensor:
