@@ -32,12 +32,12 @@ CASES: dict[str, tuple[str, tuple[int, int], dict[str, Any]]] = {
     "featcal": ("samples", (2, 4), {}),
     "anchored": ("samples", (4, 8), {"on": "task_arithmetic"}),
     "fisher": ("samples", (1, 2), {}),
-    "adamerging": ("steps", (1, 3), {"look": 0}),
-    "concrete": ("steps", (1, 3), {"look": 0}),
-    "expert_merging": ("steps", (1, 3), {"look": 0}),
-    "expert_merging_pp": ("steps", (1, 3), {"look": 0}),
-    "atlas": ("steps", (1, 3), {"look": 0}),
-    "fw_merging": ("steps", (1, 3), {}),
+    "adamerging": ("steps", (1, 2), {"look": 0}),
+    "concrete": ("steps", (1, 2), {"look": 0}),
+    "expert_merging": ("steps", (1, 2), {"look": 0}),
+    "expert_merging_pp": ("steps", (1, 2), {"look": 0}),
+    "atlas": ("steps", (1, 2), {"look": 0}),
+    "fw_merging": ("steps", (1, 2), {}),
 }
 BATCH = 16
 

@@ -11,14 +11,21 @@ from benchmarks.learning_order import SIX
 from benchmarks.learning_table import order, references, table
 
 SIX_HEAD = """
-# Six experts of the demo
+## Six experts of the demo
 The same with all six tasks of the demo ({tasks}), as
 `python -m benchmarks.learning_order --tasks six` measures it: six experts are more than so small a model can hold, so
 merges stay further from the experts, as in the papers' tables with eight tasks.
 
 """
+SIX_READING = """
+- **Average, task arithmetic and TIES stay at or below the base.** Six experts at the published coefficients disturb
+  each other more than they add (each of them lowers the other tasks, demo/README.md), and the multiples that were tried
+  only add more; the average, 1/6 of each, disturbs least. So their order is the papers' turned round.
+- **Spectral merges, then samples on top of them, lead** by far, as in the papers; samples without a spectral merge come
+  level with the spectral merge alone. The gap to the experts that is left is larger than with three tasks.
+"""
 LARGER_HEAD = """
-# On a larger model
+## On a larger model
 `python -m benchmarks.larger_study`: an open_clip image tower of {parameters:.1f} million parameters on pictures of
 64 × 64, a base and {count} experts trained by the script ({tasks}). The
 base learned from labels that name two neighbouring classes and not which of them it is, so it is right about half of
@@ -37,7 +44,7 @@ LARGER_READING = """
 - For methods with samples the six experts of the demo, above, are what was measured beside the three.
 """
 COURSE_HEAD = """
-# Why low entropy gains little on the demo
+## Why low entropy gains little on the demo
 `python -m benchmarks.entropy_course`: training without looks at validation samples, three tasks of the demo, test
 samples, coefficients 1; mean over {seeds} seeds, shares in percent. *known* and *left out*: accuracy on the classes
 that the base saw and on the quarter that it never saw; *sure and wrong*: answers that have more than 90 % of the
@@ -45,7 +52,7 @@ probability and are wrong; λ: the mean learned coefficient.
 
 """
 COST_HEAD = """
-# Time and memory for ViT-B/32
+## Time and memory for ViT-B/32
 `python -m benchmarks.learned_cost`: open_clip's ViT-B/32, {experts} experts, {threads} threads, {processor}. Each
 method was prepared with few samples (or steps) and with more; *at the default* is what the line through both gives, in
 seconds of one core (work shared by two cores takes about half of that, where nothing else runs). *memory* is the most
@@ -72,9 +79,12 @@ def loaded(folder: Path) -> list[str]:
 
 def six(result: dict[str, Any]) -> str:
     """All six tasks of the demo."""
-    rows = result["rows"]
-    parts = [SIX_HEAD.format(tasks=", ".join(SIX)), table(rows), references(result), order(rows)]
-    return "".join(parts).replace("\n## ", "\n## Six experts: ") + _made(result["machine"])
+    return SIX_HEAD.format(tasks=", ".join(SIX)) + _body(result) + SIX_READING + _made(result["machine"])
+
+
+def _body(result: dict[str, Any]) -> str:
+    """Table, lines and order, one level below those of the page."""
+    return "".join([table(result["rows"]), references(result), order(result["rows"])]).replace("\n## ", "\n### ")
 
 
 def larger(result: dict[str, Any]) -> str:
@@ -92,9 +102,10 @@ def larger(result: dict[str, Any]) -> str:
         "methods": f"{len({row['method'] for row in rows})} methods",
         "seeds": len({row["seed"] for row in rows}),
     }
-    parts = [LARGER_HEAD.format(**facts), table(rows), references(result), order(rows)]
-    text = "".join(parts).replace("(`python -m demo.joint`)", "(as long as three experts)")
-    return text.replace("\n## ", "\n## Larger model: ") + LARGER_READING.format(**facts) + _made(result["machine"])
+    size = training["size"]
+    long = f"(shown {size['joint']['images'] / size['expert']['images']:.1f} times an expert's pictures)"
+    body = _body(result).replace("(`python -m demo.joint`)", long)
+    return LARGER_HEAD.format(**facts) + body + LARGER_READING.format(**facts) + _made(result["machine"])
 
 
 def course(result: dict[str, Any]) -> str:
@@ -125,6 +136,15 @@ def cost(result: dict[str, Any]) -> str:
 
 
 COURSE_READING = """
+- The loss does what it is to do: entropy falls. With AdaMerging it falls because λ does, which is the way back to the
+  base, and what the experts taught about the classes that the base never saw is lost first. With the mask as well, more
+  and more answers are sure and wrong. Nothing turns within 60 steps, so it is not the length of the training that is
+  missing, nor did looking at validation samples stop it too early.
+- So the step that validates best is mostly the first, and AdaMerging and Concrete at step 0 *are* task arithmetic at
+  0.3. Their lower *scaled* value above comes from the multiples: 0.6 at most, where task arithmetic's third reaches
+  0.67.
+- The same trainer with the experts' answers as its aim raises λ and finds most of those classes in 20 steps. Where a
+  base may be sure of what it does not know, that is the method to take.
 """
 
 

@@ -30,8 +30,7 @@ differences below that in one seed say little.
 - **AdaMerging and Concrete gain nothing**, and AdaMerging++ loses, against the tables of their papers. They lower the
   entropy of the answers; the demo's base never saw a quarter of the classes and is sure of its wrong answers there, so
   low entropy is no sign of right ones. The validation samples say so: of 60 steps the step that is kept is mostly
-  the first or the twentieth. The papers take 500 to 2,000 steps on all test inputs of eight tasks, here there are 64
-  samples a task.
+  the first or the twentieth. Step by step below.
 - **Trained methods with an aim do better**: Expert Merging aims at the experts' own answers, aTLAS at labels. Expert
   Merging's curve was still rising at the end of its 30 steps. Chunks (Expert Merging++) gave
   {chunks}.
