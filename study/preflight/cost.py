@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import psutil
 import torch
 
+from merging.narrow import DTYPES as HALVES
 from study.preflight.finding import Finding
 from study.preflight.tasks import Looked
 from study.study import Study
@@ -45,33 +46,42 @@ def estimate(study: Study, parameters: int, looked: Looked, device: torch.device
         looked.inputs[task.name].nbytes * task.samples.validation for task in study.tasks if task.name in looked.inputs
     )
     least = weights + seen
+    narrow = weights * experts / 2 if study.settings.directions in HALVES else 0.0
     free = float(psutil.virtual_memory().available)
     if device.type == "cuda":
         free = float(torch.cuda.mem_get_info(device)[0])
     return Cost(
-        memory_bytes=least + weights * experts,
+        memory_bytes=least + (narrow or weights * experts),
         memory_least_bytes=least,
         memory_free_bytes=free,
-        disk_bytes=weights * (experts + 1) * methods + sum(inputs.values()),
+        disk_bytes=(weights * (experts + 1) + narrow) * methods + sum(inputs.values()),
         disk_free_bytes=float(shutil.disk_usage(study.folder).free),
     )
 
 
 def time_trial(study: Study, cost: Cost, parameters: int, looked: Looked, device: torch.device) -> None:
-    """Fill in the seconds: one small batch per kind of input, and one pass over memory for the merge."""
+    """Fill in the seconds: one small batch per kind of input, and one pass over memory for the merge.
+
+    Where a search sees few samples, a trial is such a one, and a run ends with its finalists on all samples.
+    """
     if looked.model is None or not study.tasks or len(looked.inputs) < len(study.tasks):
         return
-    forward = sum(
-        _seconds_per_sample(looked, task.name, min(PROBE, task.samples.validation), device) * task.samples.validation
-        for task in study.tasks
-    )
+    whole = few = 0.0
+    for task in study.tasks:
+        count = task.samples.validation
+        each = _seconds_per_sample(looked, task.name, min(PROBE, count), device)
+        whole += each * count
+        few += each * min(count, study.fidelity or count)
     flat = torch.ones(1 << 24, device=device)
     _synchronised(device)
     begun = time.perf_counter()
     flat.add_(1.0)
     once = (_synchronised(device) - begun) / flat.numel()
-    cost.seconds_per_trial = forward + 2 * once * parameters * len(study.experts)
-    cost.seconds_per_run = cost.seconds_per_trial * RUNS * len(study.settings.methods)
+    merging = 2 * once * parameters * len(study.experts)
+    cost.seconds_per_trial = few + merging
+    screening = study.settings.screening
+    last = screening.finalists * (whole + merging) if screening and study.fidelity else 0.0
+    cost.seconds_per_run = (cost.seconds_per_trial * RUNS + last) * len(study.settings.methods)
 
 
 def _seconds_per_sample(looked: Looked, task: str, count: int, device: torch.device) -> float:

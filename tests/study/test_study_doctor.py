@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import save_file
 
 from study.doctor import doctor, last_report
+from study.preflight.cost import RUNS
 from study.preflight.finding import Finding
 from study.preflight.weights import Weights, look_at_weights
-from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Settings, TaskChoice
+from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Screening, Settings, TaskChoice
 from study.study import Study, create, open_study
 from tests.conftest import run_command
 
@@ -115,6 +116,18 @@ def test_a_checkpoint_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").write_bytes(b"nothing")
     found = _one(look_at_weights(study, lambda *_: None), "expert 'a'")
     assert found.level == "stop" and "not a readable safetensors file" in found.text
+
+
+def test_costs_know_of_half_precision_and_of_a_search_on_few_samples(fresh_demo: Path) -> None:
+    study = open_study(fresh_demo)
+    plain = doctor(study, "cpu").cost
+    chosen = {"directions": "bfloat16", "screening": Screening(samples=10, finalists=4)}
+    lean = doctor(Study(study.folder, study.settings.model_copy(update=chosen)), "cpu").cost
+    directions = plain["memory_bytes"] - plain["memory_least_bytes"]
+    assert lean["memory_bytes"] - lean["memory_least_bytes"] == directions / 2
+    assert lean["disk_bytes"] == plain["disk_bytes"] + directions / 2
+    assert plain["seconds_per_run"] == pytest.approx(RUNS * plain["seconds_per_trial"])
+    assert lean["seconds_per_run"] > RUNS * lean["seconds_per_trial"]
 
 
 def test_the_demo_is_fine_and_its_report_is_kept_until_something_changes(fresh_demo: Path) -> None:
