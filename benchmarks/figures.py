@@ -37,6 +37,7 @@ COLOURS = {
     "simplex": "#bdbdbd",
 }
 Data = dict[str, Any]
+FLAT = 2.0
 
 
 def precision_data(results: Results) -> Data:
@@ -160,6 +161,10 @@ def draw_scaling(data: Data, figure: Any) -> None:
         axes = figure.add_subplot(3, 4, place)
         axes.loglog(*zip(*one["points"], strict=True), marker="o", ms=4, color="#00796b")
         axes.set_title(f"{one['what']}\nexponent {one['exponent']:.2f}", fontsize=8)
+        taken = [seconds for _, seconds in one["points"]]
+        centre = (min(taken) * max(taken)) ** 0.5
+        if max(taken) < FLAT * min(taken):  # what hardly grows looks as if it hardly grew
+            axes.set_ylim(centre / FLAT, centre * FLAT)
         axes.set_xlabel(one["over"], fontsize=8)
         axes.set_ylabel("seconds", fontsize=8)
         axes.grid(alpha=0.25, which="both")
