@@ -229,13 +229,23 @@ def transformers_model(folder: Path, tokenizer: Path | None, device: torch.devic
             if kind != "text":
                 picture = library.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
             if kind != "image":
-                words = library.AutoTokenizer.from_pretrained(tokenizer or folder, local_files_only=True)
+                words = _words(library, tokenizer or folder)
     except (OSError, ValueError, KeyError, ImportError, TypeError) as error:
         raise EvaluationError(
             f"Hugging Face folder '{folder}' cannot be opened: {error}.",
             "It needs config.json, and preprocessor_config.json for pictures or tokenizer files for texts.",
         ) from None
     return Transformers(str(folder), module, kind, picture, words, device)
+
+
+def _words(library: Any, folder: Path) -> Any:
+    """The tokenizer of a folder. Raises: OSError where its files are absent: transformers would make an empty one, to
+    which every word is unknown."""
+    words = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    names = set(words.vocab_files_names.values())
+    if names and folder.is_dir() and not any((folder / name).is_file() for name in names):
+        raise OSError(f"there is no tokenizer in '{folder}' (looked for {', '.join(sorted(names))})")
+    return words
 
 
 def _build(config: Any, device: torch.device, bare: bool) -> nn.Module:

@@ -232,3 +232,11 @@ def test_broken_folders_and_absent_hub_names(tmp_path, monkeypatch):
     with pytest.raises(EvaluationError, match="'some/model' is no file here and cannot be fetched") as caught:
         open_model("some/model", None, CPU)
     assert "\n" not in str(caught.value)
+
+
+def test_a_text_model_without_its_tokenizer_says_so(words):
+    for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        (words[0] / name).unlink(missing_ok=True)
+    with pytest.raises(EvaluationError, match="tokenizer files for texts") as caught:
+        open_model(words[0], None, CPU)
+    assert "\n" not in str(caught.value)
