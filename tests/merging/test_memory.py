@@ -2,7 +2,9 @@
 
 import ctypes
 import re
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from merging import merge_plan, merge_tensors, method, reference, task_vectors, 
 
 M_MMAP_THRESHOLD = -3
 STATUS = Path("/proc/self/status")
+COUNT, SHAPE = 48, (512, 512)
 
 
 def own_memory() -> int:
@@ -20,18 +23,25 @@ def own_memory() -> int:
     return int(found.group(1)) * 1024 if found else 0
 
 
-@pytest.mark.skipif(not STATUS.exists(), reason="reads /proc")
-@pytest.mark.parametrize("name", ["task_arithmetic", "ties", "dare_ties", "pcb", "karcher"])
-def test_peak_memory_does_not_grow_with_the_model(name: str, tmp_path: Path) -> None:
-    if sys.platform == "linux":  # large pieces go back to the system at once: what is measured is what is held
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 17)
-    count, shape = 48, (512, 512)
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Write a base and two experts of COUNT tensors each; they are large, and gone with the last test of this file."""
+    folder = tmp_path_factory.mktemp("memory")
     generator = torch.Generator().manual_seed(0)
     for who in ("base", "a", "b"):
-        state = {f"layers.{number}.weight": torch.randn(shape, generator=generator) for number in range(count)}
-        write(tmp_path / f"{who}.safetensors", state, {})
+        state = {f"layers.{number}.weight": torch.randn(SHAPE, generator=generator) for number in range(COUNT)}
+        write(folder / f"{who}.safetensors", state, {})
         del state
-    base, *experts = (reference(who, tmp_path / f"{who}.safetensors") for who in ("base", "a", "b"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="reads /proc")
+@pytest.mark.parametrize("name", ["task_arithmetic", "ties", "dare_ties", "pcb", "karcher"])
+def test_peak_memory_does_not_grow_with_the_model(name: str, models: Path, tmp_path: Path) -> None:
+    if sys.platform == "linux":  # large pieces go back to the system at once: what is measured is what is held
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 17)
+    base, *experts = (reference(who, models / f"{who}.safetensors") for who in ("base", "a", "b"))
     with task_vectors(base, experts) as vectors:
         plan = merge_plan(vectors)
     peaks = [own_memory()]
@@ -42,6 +52,6 @@ def test_peak_memory_does_not_grow_with_the_model(name: str, tmp_path: Path) -> 
             yield pair
 
     write(tmp_path / "out.safetensors", watched(), {}, plan)
-    one_tensor, model = 512 * 512 * 4, 512 * 512 * 4 * count
-    assert len(peaks) == count + 1
+    one_tensor, model = 512 * 512 * 4, 512 * 512 * 4 * COUNT
+    assert len(peaks) == COUNT + 1
     assert max(peaks[6:]) - peaks[5] < 20 * one_tensor < model / 2, max(peaks[6:]) - peaks[5]
