@@ -67,7 +67,7 @@ SCREENS = (
     Screen("run-cancelled", "/run?study=cancelled", "What was measured stays usable"),
     Screen("run-done", "/run?study=done", "All results as a table"),
     Screen("explore-none", "/explore?study=fresh", "Nothing to explore yet"),
-    Screen("explore", "/explore?study=done", "your mix"),
+    Screen("explore", "/explore?study=done", "Real samples on which"),
     Screen("export-none", "/export?study=fresh", "No mix is chosen yet"),
     Screen("export-predicted", f"/export?study=done&{PICK}", "Export it unchecked"),
     Screen("export-checked", "/export?study=done&pick=1~0~0", "Write the checkpoint"),

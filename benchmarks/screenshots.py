@@ -18,6 +18,17 @@ SIZES = {"desk": (1280, 900), "phone": (360, 780)}
 COLOURS = ("light", "dark")
 TALLEST = 4000
 TRIES = 20
+# Pictures of samples are backgrounds: they come after everything else, and nothing else tells when they are there.
+PICTURES = """async () => {
+  const roots = [document, ...Array.from(document.querySelectorAll('*'), (one) => one.shadowRoot).filter(Boolean)];
+  const tiles = roots.flatMap((root) => Array.from(root.querySelectorAll('.picture')));
+  const named = tiles.map((tile) => getComputedStyle(tile).backgroundImage.match(/url\\("(.+)"\\)/)?.[1]);
+  await Promise.all([...new Set(named.filter(Boolean))].map((address) => {
+    const picture = new Image();
+    picture.src = address;
+    return picture.decode();
+  }));
+}"""
 AT_WORK = "[data-stale=true], [data-testid=stSkeleton], [data-testid=stSpinner]"
 
 
@@ -78,6 +89,7 @@ def still(page: Page) -> None:
     """Wait until nothing is greyed, missing or spinning because Python is at work."""
     page.wait_for_timeout(300)  # what was pressed last has to reach Python first
     page.wait_for_function(f"() => !document.querySelector('{AT_WORK}')", timeout=60_000)
+    page.evaluate(PICTURES)
 
 
 def settled(page: Page, path: Path) -> None:
