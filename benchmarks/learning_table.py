@@ -50,7 +50,8 @@ def page(result: dict[str, Any], more: Sequence[str] = ()) -> str:
     facts = result["machine"]
     parts.append(
         f"\nMade on {facts['date']} at commit {facts['commit'][:12]}, {facts['processor']}, torch {facts['torch']}; "
-        f"the trained methods, WUDI, Fisher, ReACT, tuned pulls and joint models at commit {facts['later'][:12]}.\n"
+        f"the trained methods, WUDI, Fisher, ReACT, tuned pulls and joint models at commit {facts['later'][:12]}; "
+        f"PLeaS at commit {facts['pleas'][:12]}.\n"
     )
     return "".join([*parts, *more])
 
