@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def run_command(*words: str, package: str = "study", fresh: bool = False) -> "subprocess.CompletedProcess[str]":
     """Run a command of the program as a person would; ``fresh``: in an interpreter that has loaded nothing yet."""
-    if not fresh:
-        return run_package(package, *words)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-m", package, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280
-    )
+    return run_package(package, *words, fresh=fresh)
 
 
 def pytest_unconfigure() -> None:

@@ -26,20 +26,31 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("torch", "open_clip", "safetensors.torch", "scipy.stats", "moocore", "pydantic", "yaml", "typer")
+SAFE = sys.platform == "linux"  # elsewhere some of these libraries do not bear a fork
 _servers: list[subprocess.Popen[str]] = []
 
 
-def run_package(package: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m PACKAGE WORDS…` in the checkout."""
-    return _run({"package": package, "words": words, "environ": {**os.environ, "PYTHONPATH": str(ROOT)}})
+def run_package(package: str, *words: str, fresh: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run `python -m PACKAGE WORDS…` in the checkout; ``fresh``: in an interpreter that has loaded nothing yet."""
+    order = {"package": package, "words": words, "environ": {**os.environ, "PYTHONPATH": str(ROOT)}}
+    return _fresh(order) if fresh or not SAFE else _forked(order)
 
 
 def run_script(script: Path, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run `python SCRIPT WORDS…` in a folder."""
-    return _run({"script": str(script), "words": words, "environ": dict(os.environ), "folder": str(folder)})
+    order = {"script": str(script), "words": words, "environ": dict(os.environ), "folder": str(folder)}
+    return _forked(order) if SAFE else _fresh(order)
 
 
-def _run(order: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+def _fresh(order: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    command = ["-m", order["package"]] if "package" in order else [order["script"]]
+    return subprocess.run(
+        [sys.executable, *command, *order["words"]], cwd=order.get("folder", ROOT), env=order["environ"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def _forked(order: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     """What it wrote, and how it ended (-N: by signal N)."""
     server = _server()
     assert server.stdin is not None and server.stdout is not None
@@ -52,7 +63,9 @@ def _run(order: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         except BaseException:  # a time-out or Ctrl-C: nobody waits for the answer any more
             _end(server)
             raise
-        assert answer, "the forking process ended"
+        if not answer:
+            _end(server)
+            raise AssertionError("the forking process ended")
         out, err = (path.read_text(encoding="utf-8", errors="replace") for path in streams)
     return subprocess.CompletedProcess(
         [order.get("package", order.get("script")), *order["words"]], int(answer), out, err
