@@ -69,10 +69,11 @@ def beside(results: Results) -> str:
         "streamlit": "a plain Streamlit page: the same slider, the script runs again",
         "optuna-dashboard": "Optuna's dashboard: a minimum brushed on an axis of its trial selection",
     }
-    rows = [
-        [title, *(f"{number(found['ways'][way][q], 0)} ms" for q in ("p50_ms", "p95_ms"))]
-        for way, title in names.items()
-    ]
+    rows = []
+    for way, title in names.items():
+        took = found["ways"].get(way)
+        why = found.get("absent", {}).get(way, "not measured")
+        rows.append([title, *((f"{number(took[q], 0)} ms" for q in ("p50_ms", "p95_ms")) if took else (why, "–"))])
     return (
         f"From a step to the last change of the page, {found['points']:,} mixes, {found['tasks']} tasks, in turns:\n\n"
         + table(["what", "median", "95th percentile"], rows)
