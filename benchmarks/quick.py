@@ -45,7 +45,6 @@ QUICK: dict[str, Calls] = {
         ("benchmarks.front_quality", "--make", *COARSE),
         ("benchmarks.front_quality", "--quick", *COARSE, *WITH_PEERS, "--out", OUT),
     ),
-    "slider_peers": (("benchmarks.slider_peers", "--points", "500", "--steps", "9", *WITH_PEERS, "--out", OUT),),
     "merge_speed": (
         tuple("benchmarks.merge_speed memory mergekit --size small --repetitions 1 --methods linear ties".split())
         + (*WITH_PEERS, "--scratch", SCRATCH, "--out", OUT),

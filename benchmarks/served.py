@@ -38,12 +38,12 @@ def served(home: Path) -> Iterator[str]:
         server.wait()
 
 
-def answers(address: str, patience: float = 60.0, path: str = "/_stcore/health") -> None:
+def answers(address: str, patience: float = 60.0) -> None:
     """Wait until the server answers."""
     deadline = time.monotonic() + patience
     while True:
         try:
-            urllib.request.urlopen(f"{address}{path}", timeout=2).close()
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
             return
         except OSError:
             if time.monotonic() > deadline:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 TORCH = "torch==2.13.0"
-PEERS = ("mergekit==0.1.5", "fusion-bench==0.2.33", "peft==0.21.2", "optuna==5.0.0", "optuna-dashboard==0.21.0")
+PEERS = ("mergekit==0.1.5", "fusion-bench==0.2.33", "peft==0.21.2", "optuna==5.0.0")
 MARK = "installed.json"
 
 

@@ -7,7 +7,6 @@ from benchmarks.tables.results import Results, number, seconds, table, taken
 FIRST = "python -m benchmarks.first_front"
 SLIDER = "python -m benchmarks.explorer_latency"
 BUSY = "python -m benchmarks.explorer_latency --busy"
-PEERS = "python -m benchmarks.slider_peers"
 QUICK = "python -m benchmarks.quick"
 LIVE = "python -m benchmarks.live_run"
 SOAK = "python -m benchmarks.explorer_soak"
@@ -59,27 +58,6 @@ def busy(results: Results) -> str:
         ["choosing a mix to its whole panel, 95th percentile", f"{number(found['panel_p95_ms'], 0)} ms"],
     ]
     return table(["while a study is measured", ""], rows) + "\n" + taken(found, "explorer_latency_busy")
-
-
-def beside(results: Results) -> str:
-    """A step of a control in ours, a plain Streamlit page and Optuna's dashboard."""
-    found = results.of("slider_peers", PEERS)
-    names = {
-        "ours": "Mergescape: a minimum by its slider",
-        "streamlit": "a plain Streamlit page: the same slider, the script runs again",
-        "optuna-dashboard": "Optuna's dashboard: a minimum brushed on an axis of its trial selection",
-    }
-    rows = []
-    for way, title in names.items():
-        took = found["ways"].get(way)
-        why = found.get("absent", {}).get(way, "not measured")
-        rows.append([title, *((f"{number(took[q], 0)} ms" for q in ("p50_ms", "p95_ms")) if took else (why, "–"))])
-    return (
-        f"From a step to the last change of the page, {found['points']:,} mixes, {found['tasks']} tasks, in turns:\n\n"
-        + table(["what", "median", "95th percentile"], rows)
-        + "\n"
-        + taken(found, "slider_peers")
-    )
 
 
 def quick(results: Results) -> str:

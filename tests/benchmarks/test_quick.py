@@ -17,7 +17,7 @@ def test_every_call_names_a_benchmark_and_options_that_exist(name: str) -> None:
             assert not word.startswith("--") or f'"{word}"' in source, f"{module} has no option {word}"
 
 
-@pytest.mark.parametrize("name", ["merge_others", "against_peers", "slider_peers"])
+@pytest.mark.parametrize("name", ["merge_others", "against_peers"])
 def test_without_peers_it_says_what_is_skipped(name: str, tmp_path: Path) -> None:
     row = quick.one(name, tmp_path, {"folder": str(tmp_path), "peers": str(tmp_path / "peers")}, peers=False)
     assert row["end"] == "skipped: its peers could not be installed"
