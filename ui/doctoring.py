@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import streamlit as st
@@ -15,10 +16,19 @@ LONG = 900.0  # seconds after which an estimate suggests a quick look first
 SPREAD = (0.8, 1.6)  # what a run took, as a share of the doctor's estimate from one small batch
 
 
+_lock = threading.Lock()
+_sent: dict[str, tuple[str, int, float]] = {}  # by folder: the last doctor that anybody sent, for `jobs.working`
+
+
 def ask(study: Study) -> None:
-    """Let the doctor look, in a process of its own."""
-    pid = doctor.start(study)
-    state.remember("doctor", (study.folder.name, pid, jobs.born(pid)))
+    """Let the doctor look, in a process of its own; one that somebody else has sent is waited for, not doubled."""
+    place = str(study.folder)
+    with _lock:
+        known = _sent.get(place)
+        if known is None or not jobs.working(*known[1:]):
+            pid = doctor.start(study)
+            known = _sent[place] = (study.folder.name, pid, jobs.born(pid))
+    state.remember("doctor", known)
 
 
 def looking(study: Study) -> bool:
