@@ -35,7 +35,8 @@ on small perceptrons of the test suite; pools marked *reporting* were only repor
 `surrogate/` each part was measured with: what an older state measured stands until it is run again.
 
 **Beware.** Accuracies of 200-300 samples move in steps of a third to half a point. Outputs are stored as float16 and
-dithered within its rounding. Every rival here starts from the product's design, half of which are anchors.
+dithered within its rounding. Every surrogate starts from the product's design, half of which are anchors;
+NSGA-II, Optuna's samplers and Sobol from points of their own.
 """
 
 
