@@ -55,8 +55,8 @@ COST_HEAD = """
 ## Time and memory for ViT-B/32
 `python -m benchmarks.learned_cost`: open_clip's ViT-B/32, {experts} experts, {threads} threads, {processor}. Each
 method was prepared with few samples (or steps) and with more; *at the default* is what the line through both gives, in
-seconds of one core (work shared by two cores takes about half of that, where nothing else runs). *memory* is the most
-that the process held of its own, the model in it; files that are only mapped are not counted.
+minutes of one core (work shared by two cores takes about half of that, where nothing else runs; here much did).
+*memory* is the most that the process held of its own, the model in it; files that are only mapped are not counted.
 
 """
 
