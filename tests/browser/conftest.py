@@ -25,7 +25,7 @@ STILL = """new Promise((done) => requestAnimationFrame(() => requestAnimationFra
   const endless = (a) => a.effect.getTiming().iterations === Infinity;
   done(document.getAnimations().every((a) => a.playState !== 'running' || endless(a)));
 })))"""
-expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
+expect.set_options(timeout=150_000)  # a busy machine is slow, not wrong
 
 
 def chromium() -> str | None:
@@ -93,7 +93,7 @@ def page(browser: Browser, server: str, request: pytest.FixtureRequest) -> Itera
         "console",
         lambda told: wrong.append(f"console: {told.text}") if told.type == "error" and "404" not in told.text else None,
     )
-    visit.set_default_timeout(120_000)
+    visit.set_default_timeout(180_000)
     yield visit
     for box in visit.locator("[data-testid=stException], [data-testid=stAlertContentError]").all_inner_texts():
         wrong.append(f"error box: {box}")

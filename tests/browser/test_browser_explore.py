@@ -12,7 +12,7 @@ from tests.browser.conftest import findings, no_sideways_scrolling
 from tests.conftest import as_json
 from ui import copy
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 NARROW = (360, 740, "dark")
 ZOOMED = (640, 450, "light")  # what 200 % zoom leaves of 1280 x 900
 TEXT = copy.EXPLORER

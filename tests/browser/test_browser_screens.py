@@ -12,7 +12,7 @@ from benchmarks.screens import SCREENS, prepared
 from tests.browser.conftest import findings, no_sideways_scrolling
 from ui import copy, copy_history, copy_run
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(290)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 LOOKS = {"desk, light": (1280, 900, "light"), "phone, dark": (360, 780, "dark")}
 WRONG = "[data-testid=stException], [data-testid=stAlertContentError]"
 MEANT = {"run-failed", "run-memory", "run-damaged"}  # their error box is what they show

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.forking import run_script
 from ui import copy, copy_guide
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 PHONE = (390, 844, "light")
 COUNT_CLICKS = "window.clicks = 0; addEventListener('click', (e) => { if (e.isTrusted) window.clicks += 1; }, true);"
 
