@@ -37,6 +37,8 @@ def run() -> None:
     ]  # fmt: skip
     pages += [st.Page(path(name), title=copy.NAV[name], url_path=name, visibility="hidden") for name in HIDDEN]
     page = st.navigation(pages, position="top")
+    if page.url_path:  # the start page, which must be quick, has no table
+        warm.tables()
     try:
         page.run()
     except StudyError as error:

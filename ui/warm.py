@@ -12,10 +12,11 @@ from typing import Any
 from study import fits, waiting, worker
 from ui.login import close_in
 
-MODULES = ("study.front", "study.predict", "ui.figures", "ui.payload", "pandas")
+MODULES = ("study.front", "study.predict", "ui.figures", "ui.payload")
 FIRST_PAGE = 3.0  # seconds that the warming up waits for a first page, so as not to slow it down
 _begun = threading.Event()
 _drawn = threading.Event()
+_importing = threading.Lock()
 
 
 @asynccontextmanager
@@ -36,6 +37,13 @@ def page_drawn() -> None:
         keep_ready()
 
 
+def tables() -> None:
+    """pandas, whole, before anything asks Streamlit for a table: of two threads that import it at the same moment one
+    can see half of it."""
+    with _importing:
+        importlib.import_module("pandas")
+
+
 def keep_ready() -> None:
     """A process waits for the next command, unless one is at work: the two would only slow each other down."""
     if _begun.is_set() and not worker.busy():
@@ -47,6 +55,7 @@ def _load() -> None:
     _drawn.set()
     keep_ready()
     fits.begin()
+    tables()
     for name in MODULES:
         importlib.import_module(name)
     gc.collect()
