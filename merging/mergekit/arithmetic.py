@@ -42,17 +42,22 @@ def merge_rows(method: str, group: Group) -> Tensor:
     """Merge some rows; the group holds what `measure` found."""
     if not group.others:
         return group.origin()
-    changes = torch.stack([_sparse(method, group, number) for number in range(len(group.others))])
-    weights = torch.tensor(group.numbers("weight"), dtype=changes.dtype)
-    changes.mul_(weights.view(-1, *[1] * (changes.dim() - 1)))
+    origin = group.origin()
+    weights = torch.tensor(group.numbers("weight"), dtype=origin.dtype)
     if method in ELECTS:
+        changes = origin.new_empty((len(weights), *origin.shape))
+        for number, (change, weight) in enumerate(zip(changes, weights.tolist(), strict=True)):
+            _sparse(method, group, number, change).mul_(weight)
         merged, divisor = _elected(changes, weights)
     else:
-        merged, divisor = changes.sum(0), weights.sum()
+        merged, change = torch.zeros_like(origin), torch.empty_like(origin)
+        for number, weight in enumerate(weights.tolist()):
+            merged.add_(_sparse(method, group, number, change), alpha=weight)
+        divisor = weights.sum()
         divisor = torch.ones_like(divisor) if abs(divisor) < NO_WEIGHT else divisor
     if group.shared["normalize"]:
         merged /= divisor
-    return merged.mul_(group.number("lambda")).add_(group.origin())
+    return merged.mul_(group.number("lambda")).add_(origin)
 
 
 def measure(method: str, group: Group, shape: tuple[int, ...], changes: Changes) -> tuple[Kept, ...]:
@@ -145,10 +150,10 @@ def _elected(changes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     return merged, divisor.masked_fill_(divisor == 0, 1.0)
 
 
-def _sparse(method: str, group: Group, number: int) -> Tensor:
-    """Return one model's change with most of it left out, rescaled to its own L1 norm where asked."""
+def _sparse(method: str, group: Group, number: int, change: Tensor) -> Tensor:
+    """Write one model's change, most of it left out, rescaled to its L1 norm where asked, into `change`; return it."""
     density, kept = _density(method, group, number), group.kept[number] if group.kept else Kept()
-    change = group.others[number] - group.origin()
+    torch.sub(group.others[number], group.origin(), out=change)
     if density >= 1.0:
         return change
     if density <= 0.0:

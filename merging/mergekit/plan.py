@@ -68,7 +68,7 @@ class Plan(AbstractContextManager["Plan"]):
         threads = min(torch.get_num_threads(), MOST) if self._by_rows or largest <= SMALL else 1
         with pool(threads) as executor:
             work = self._work(executor, 2 * threads)
-            yield from in_order(executor, 2 * threads, lambda each: each(), work)
+            yield from in_order(executor, threads + 1, lambda each: each(), work)
 
     @property
     def _by_rows(self) -> bool:
