@@ -175,12 +175,12 @@ def _stays(method: str, group: Group, number: int, change: Tensor, kept: Kept) -
         bits = np.unpackbits(kept.mask[first : (group.start + change.numel() + 7) // 8])
         bits = bits[group.start - 8 * first :][: change.numel()]
         return torch.from_numpy(bits.view(np.bool_)).view(change.shape)
-    drawn = draws.uniform(group.seed, group.experts[number], group.name, change.numel(), group.start)
-    drawn = drawn.view(change.shape)
     density = _density(method, group, number)
+    places = (group.seed, group.experts[number], group.name, change.numel(), group.start)
     if method.startswith("della"):
-        return drawn < _chance(change.to(torch.float32), density, float(group.own[number]["epsilon"] or 0.0))
-    return drawn >= 1.0 - density
+        chance = _chance(change.to(torch.float32), density, float(group.own[number]["epsilon"] or 0.0))
+        return draws.uniform(*places).view(change.shape) < chance
+    return torch.from_numpy(draws.at_least(1.0 - density, *places)).view(change.shape)
 
 
 def _chance(change: Tensor, density: float, epsilon: float) -> Tensor:

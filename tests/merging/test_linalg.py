@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from merging.draws import uniform
+from merging.draws import at_least, uniform
 from merging.linalg import gram_matrix, isotropic, kth_magnitudes, kth_of_rows, kth_values, leading, polar, thin_svd
 
 numbers = st.lists(
@@ -90,3 +90,10 @@ def test_draws_depend_on_seed_expert_and_tensor_only() -> None:
     before = np.random.get_state()[1].copy()
     uniform(3, "a", "w", 10)
     assert np.array_equal(before, np.random.get_state()[1])
+
+
+@pytest.mark.parametrize("low", [-1.0, 0.0, 1e-9, 0.3, 0.5, 1.0 - 0.9, 1.0 - 2.0**-24, 1.0, 2.0])
+def test_raw_words_are_compared_as_their_numbers_are(low: float) -> None:
+    for start in (0, 3, 70_001):
+        drawn = uniform(7, "expert", "tensor", 140_000, start)
+        assert torch.equal(torch.from_numpy(at_least(low, 7, "expert", "tensor", 140_000, start)), drawn >= low)
