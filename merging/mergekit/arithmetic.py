@@ -32,7 +32,7 @@ FAMILY = (
     "della_linear",
 )
 DRAWS = ("dare_ties", "dare_linear", "della", "della_linear")
-RESIDENT = 1 << 26  # numbers of one model's tensor that are held while it is measured; more are read again
+RESIDENT = 1 << 24  # numbers of one model's tensor that are held while it is measured; more are read again
 ELECTS = ("ties", "dare_ties", "breadcrumbs_ties", "della")
 
 Changes = Callable[[int], Iterable[Tensor]]  # goes through one model's changes, by rows
