@@ -86,21 +86,24 @@ def test_peak_memory_does_not_grow_with_the_model(file: str, method: str, tmp_pa
 # Struck from within, at a moment of its own that Python's audit events tell: no race with a fast merge.
 STRUCK = """
 import os, runpy, sys
+from concurrent.futures import ThreadPoolExecutor
 
 moment, how, *sys.argv[1:] = sys.argv[1:]
-
-seen = set()
+seen, submit = set(), ThreadPoolExecutor.submit
 
 def strike(event, given):
     seen.add(event)
-    now = {
-        "begun": event == "tempfile.mkstemp",
-        "merging": event == "_thread.start_new_thread" and "tempfile.mkstemp" in seen,
-        "written": event == "os.chmod" and isinstance(given[0], int),
-    }
-    if now[moment]:
+    begun = event == "tempfile.mkstemp"
+    written = event == "os.chmod" and isinstance(given[0], int)
+    if moment == "begun" and begun or moment == "written" and written:
         os.kill(os.getpid(), int(how))
 
+def submitted(*given, **named):
+    if moment == "merging" and "tempfile.mkstemp" in seen:
+        os.kill(os.getpid(), int(how))
+    return submit(*given, **named)
+
+ThreadPoolExecutor.submit = submitted
 sys.addaudithook(strike)
 runpy.run_module("merging", run_name="__main__", alter_sys=True)
 """
