@@ -14,8 +14,9 @@ KIBIBYTE = 1024
 class Cost:
     """What a child process took: seconds, and bytes.
 
-    `resident` is the largest resident set as the kernel reports it (pages of mapped files are in it); `own` the
-    largest memory that belongs to the process alone, read every 20 ms where /proc has it.
+    `resident` is the largest resident set (pages of mapped files are in it) as the kernel keeps it for the program;
+    `own` the largest memory that belongs to the process alone. Both are read every 20 ms where /proc has them; the
+    maximum that `wait4` tells counts the memory of the process that started the program, too.
     """
 
     wall: float
@@ -37,23 +38,23 @@ def cost(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> C
     with log.open("w") as file:
         begun = time.perf_counter()
         child = subprocess.Popen(command, stdout=file, stderr=file, env={**os.environ, **environment})
-        own, used, status = 0, None, 0
+        own, resident, used, status = 0, 0, None, 0
         while used is None:
             time.sleep(0.02)
-            own = max(own, _own(child.pid))
+            own, resident = max(own, _bytes(child.pid, "RssAnon")), max(resident, _bytes(child.pid, "VmHWM"))
             done, status, usage = os.wait4(child.pid, os.WNOHANG)
             used = usage if done else None
         wall = time.perf_counter() - begun
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed:\n{log.read_text()[-2000:]}")
-    return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * KIBIBYTE, own)
+    return Cost(wall, used.ru_utime + used.ru_stime, resident or used.ru_maxrss * KIBIBYTE, own)
 
 
-def _own(process: int) -> int:
+def _bytes(process: int, name: str) -> int:
     try:
         text = Path(f"/proc/{process}/status").read_text()
     except OSError:
         return 0
-    found = [line.split()[1] for line in text.splitlines() if line.startswith("RssAnon:")]
+    found = [line.split()[1] for line in text.splitlines() if line.startswith(f"{name}:")]
     return int(found[0]) * KIBIBYTE if found else 0

@@ -9,6 +9,7 @@ from benchmarks.tables.results import Results, number, seconds, table, taken
 
 SPEED = "python -m benchmarks.merge_speed"
 OTHERS = "python -m benchmarks.merge_others"
+UPPER = "Where a table gives us more than 1.5 GB, the memory of the process that started ours is in it: an upper bound."
 VALUES = "python -m benchmarks.against_peers"
 
 
@@ -68,9 +69,19 @@ def mergekit(results: Results) -> str:
         + table(
             ["method", "ours", "mergekit", "ratio", "processor time, ratio", "peak memory", "mergekit's", "ratio"], rows
         )
-        + "\n"
+        + f"\nMedians of {_runs(found['methods'])}."
+        + (f" {UPPER}" if any("note" in row for row in found["methods"]) else "")
+        + "\n\n"
         + taken(whole, "merge_speed")
     )
+
+
+def _runs(rows: list[dict[str, Any]]) -> str:
+    """How often each method ran: "3 runs (`a`, `b`) and 1 run (`c`)"."""
+    counts: dict[int, list[str]] = {}
+    for row in rows:
+        counts.setdefault(len(row["raw"]["ours"]), []).append(f"`{row['method']}`")
+    return " and ".join(f"{n} run{'s' * (n > 1)} ({', '.join(names)})" for n, names in counts.items())
 
 
 def others(results: Results) -> str:
