@@ -9,7 +9,6 @@ from benchmarks.tables.results import Results, number, seconds, table, taken
 
 SPEED = "python -m benchmarks.merge_speed"
 OTHERS = "python -m benchmarks.merge_others"
-UPPER = "Where a table gives us more than 1.5 GB, the memory of the process that started ours is in it: an upper bound."
 VALUES = "python -m benchmarks.against_peers"
 
 
@@ -70,7 +69,7 @@ def mergekit(results: Results) -> str:
             ["method", "ours", "mergekit", "ratio", "processor time, ratio", "peak memory", "mergekit's", "ratio"], rows
         )
         + f"\nMedians of {_runs(found['methods'])}."
-        + (f" {UPPER}" if any("note" in row for row in found["methods"]) else "")
+        + _uppers([row for row in found["methods"] if "note" in row])
         + "\n\n"
         + taken(whole, "merge_speed")
     )
@@ -82,6 +81,13 @@ def _runs(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         counts.setdefault(len(row["raw"]["ours"]), []).append(f"`{row['method']}`")
     return " and ".join(f"{n} run{'s' * (n > 1)} ({', '.join(names)})" for n, names in counts.items())
+
+
+def _uppers(rows: list[dict[str, Any]]) -> str:
+    """Say of which methods our peak memory was read too high."""
+    names = ", ".join(f"`{row['method']}`" for row in rows)
+    own = " Our peak memory is an upper bound for {}: that of the process that started it is in it."
+    return own.format(names) if rows else ""
 
 
 def others(results: Results) -> str:
