@@ -61,8 +61,7 @@ def matching(base: Tensors, expert: Tensors) -> Matching | None:
     kept = units = in_place = channels = 0
     sums = np.zeros(4)  # ⟨base, expert⟩, ⟨base, matched⟩, ‖base‖², ‖expert‖²
     for names in (_some(every) for every in towers.values()):
-        ours = [(_wide(base, first), _wide(base, second)) for first, second in names]
-        theirs = [(_wide(expert, first), _wide(expert, second)) for first, second in names]
+        ours, theirs = ([_weights(each, *pair) for pair in names] for each in (base, expert))
         best = max(
             (_ascended(ours, theirs, start) for start in _starts(base, expert, names, ours[0][0].shape[1])),
             key=lambda order: order.value,
@@ -123,6 +122,14 @@ def _starts(base: Tensors, expert: Tensors, names: Sequence[tuple[str, str]], wi
 def _assigned(likeness: npt.NDArray[np.float64]) -> Places:
     """Which column each row is matched with, for the largest sum."""
     return np.asarray(linear_sum_assignment(likeness, maximize=True)[1], dtype=np.intp)
+
+
+def _weights(tensors: Tensors, first: str, second: str) -> Pair:
+    """W₁ (n, d) and W₂ (d, n); GPT-2's Conv1D stores both the other way round, which the length of its bias tells."""
+    one, other = _wide(tensors, first), _wide(tensors, second)
+    bias = first.removesuffix("weight") + "bias"
+    turned = bias in tensors.keys() and len(one) != tensors.shape(bias)[0]
+    return (one.T, other.T) if turned else (one, other)
 
 
 def _wide(tensors: Tensors, key: str) -> npt.NDArray[np.float64]:

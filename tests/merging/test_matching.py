@@ -46,6 +46,24 @@ def test_a_shuffled_copy_is_found_out(tmp_path: Path) -> None:
     assert found.share == float((order == torch.arange(24)).sum()) / 24 and found.before < 0.3
 
 
+def test_layers_that_store_their_weights_the_other_way_round_are_read_so(tmp_path: Path) -> None:
+    linear, order = weights(1), torch.randperm(24, generator=torch.Generator().manual_seed(4))
+    base = {  # as transformers' GPT-2 does
+        "h.0.mlp.c_fc.weight": linear["blocks.0.mlp.fc1.weight"].T,
+        "h.0.mlp.c_fc.bias": torch.arange(24.0),
+        "h.0.mlp.c_proj.weight": linear["blocks.0.mlp.fc2.weight"].T,
+    }
+    shuffled = {
+        "h.0.mlp.c_fc.weight": base["h.0.mlp.c_fc.weight"][:, order],
+        "h.0.mlp.c_fc.bias": base["h.0.mlp.c_fc.bias"][order],
+        "h.0.mlp.c_proj.weight": base["h.0.mlp.c_proj.weight"][order],
+    }
+    kept, found = matched(tmp_path, base, base), matched(tmp_path, base, shuffled)
+    assert kept is not None and kept.units == 24 and kept.share == kept.stream == 1.0
+    assert found is not None and found.units == 24 and found.after == pytest.approx(1.0)
+    assert found.share == float((order == torch.arange(24)).sum()) / 24 and found.before < 0.3
+
+
 def test_a_shuffled_residual_stream_is_found_out(tmp_path: Path) -> None:
     # A whole network in another order: the same function, with no unit and no channel in its place
     dice = torch.Generator().manual_seed(9)
