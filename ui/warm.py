@@ -54,9 +54,9 @@ def _load() -> None:
     _drawn.wait(FIRST_PAGE)
     _drawn.set()
     keep_ready()
-    fits.begin()
     tables()
     for name in MODULES:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # what was loaded stays for good: no later collection needs to look at it again
+    fits.begin()  # last: whoever starts the demo at once needs the processor for its first merges
