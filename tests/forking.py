@@ -132,6 +132,7 @@ def obey(order: dict[str, Any]) -> None:
     except BaseException:
         traceback.print_exc()
         code = 1
+    # What an interpreter does at its end, but for taking itself apart; typeshed leaves the private names out.
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()

@@ -38,19 +38,16 @@ def test_a_vague_label_names_two_neighbours(materials: list[Material]) -> None:
     assert torch.allclose(heads @ heads.T, training.SCALE**2 * torch.eye(len(heads)), atol=1e-2)
 
 
+def words(materials: list[Material], folder: Path) -> list[str]:
+    """What both runs ask for: a tiny study of one seed, of pictures that are kept first."""
+    keep(materials, folder / "pictures.npz")
+    places = ["--pictures", str(folder / "pictures.npz"), "--out", str(folder / "out.json")]
+    return ["--tiny", *places, "--seeds", "1"]
+
+
 def test_every_step_is_written_and_read_off_the_points(materials: list[Material], tmp_path: Path) -> None:
-    keep(materials, tmp_path / "pictures.npz")
-    words = [
-        "--tiny",
-        "--pictures",
-        str(tmp_path / "pictures.npz"),
-        "--out",
-        str(tmp_path / "out.json"),
-        "--seeds",
-        "1",
-    ]
     methods = ("task_arithmetic", "lot", "featcal+tsv_m", "concrete")
-    assert main([*words, "--only", ",".join(methods)]) == 0
+    assert main([*words(materials, tmp_path), "--only", ",".join(methods)]) == 0
     found = json.loads((tmp_path / "out.json").read_text())
     assert [row["method"] for row in found["rows"]] == list(methods) and not found["failures"]
     lines = found["references"]["1"]
@@ -63,16 +60,6 @@ def test_every_step_is_written_and_read_off_the_points(materials: list[Material]
 
 
 def test_a_spent_budget_keeps_what_there_is(materials: list[Material], tmp_path: Path) -> None:
-    keep(materials, tmp_path / "pictures.npz")
-    words = [
-        "--tiny",
-        "--pictures",
-        str(tmp_path / "pictures.npz"),
-        "--out",
-        str(tmp_path / "out.json"),
-        "--seeds",
-        "1",
-    ]
-    assert main([*words, "--only", "task_arithmetic", "--budget-seconds", "0"]) == 0
+    assert main([*words(materials, tmp_path), "--only", "task_arithmetic", "--budget-seconds", "0"]) == 0
     found = json.loads((tmp_path / "out.json").read_text())
     assert found["rows"] == [] and set(found["references"]) == {"1"} and "base" in found["training"]
