@@ -31,18 +31,18 @@ def measuring(study: Study, model: Model, tasks: Mapping[str, Task]) -> Model:
     and what was found is kept beside the samples: the same study gives the same bits again.
     """
     task = next(iter(tasks.values()), None)
-    if task is None:
+    wanted = study.settings.precision or ("float32" if model.device.type != "cuda" else None)
+    if task is None or (wanted == "float32" and not study.settings.compile):
         return model
     inputs = resident_inputs(next(iter(task.splits.values())), model.device)
     batch = inputs[: first_batch_size(model.device)].to(model.device)
-    if _precision(study, model, batch, task.head) == "bfloat16":
+    if (wanted or _found(study, model, batch, task.head)) == "bfloat16":
         model = cast(Model, Halved(model))
     return compiled(model, batch, task.head) if study.settings.compile else model
 
 
-def _precision(study: Study, model: Model, batch: Tensor, head: Head) -> str:
-    if study.settings.precision or model.device.type != "cuda":
-        return study.settings.precision or "float32"
+def _found(study: Study, model: Model, batch: Tensor, head: Head) -> str:
+    """The precision that suits this device, by a trial of both when nothing is known of it."""
     path = study.folder / FOLDER / FILE
     known = _known(path)
     name = torch.cuda.get_device_name(model.device)
