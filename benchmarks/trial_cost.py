@@ -73,7 +73,7 @@ def measure(trials: int, device: str = "cpu") -> dict[str, Any]:
     from evaluation.evaluate import evaluate
     from study.demo import write_demo
     from study.measure import Measurer
-    from study.observe import save_outputs
+    from study.outputs import save_outputs
 
     rows: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:

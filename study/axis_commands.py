@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from study.axes import axes, dropped, held_out, with_axis
+from study.lock import only_worker
 from study.settings import Settings
 from study.study import Study, open_study
 from study.terminal import Folder, Json, app, show
-from study.worker import only_worker
 
 ADD = "distance, megabytes, milliseconds, or TASK:KIND:SEVERITY (signs:blur:3), a corrupted copy of a task."
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from study import waiting
+from study.checkout import ROOT
 from study.errors import StudyError
 
 _lock = threading.Lock()  # twenty visitors at once are one question, not twenty processes
@@ -35,7 +36,7 @@ def catalogue() -> list[dict[str, Any]]:
 def _asked() -> list[dict[str, Any]]:
     result = subprocess.run(
         [sys.executable, "-m", "merging", "--list", "--json"],
-        cwd=waiting.ROOT,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

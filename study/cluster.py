@@ -20,12 +20,12 @@ from typing import Any
 import torch
 
 from evaluation.data.source import Source
+from study.checkout import ROOT
 from study.errors import Failure, StudyError
 from study.executor import Job, Lost, Outcome, measured, portable
 from study.measure import Measurer
 from study.shipping import Shipment, pack, place
 from study.study import Study
-from study.worker import ROOT
 
 CODE = ("merging", "evaluation", "surrogate", "study")
 PATIENCE = 10.0  # seconds for a cluster to answer

@@ -129,7 +129,7 @@ def front(
     study = open_study(folder, code)
     value = compute(study, surrogate, points, method, test)
     if test:
-        from study.run import measure_now
+        from study.asked import measure_now
 
         waiting = [row for row in value["measured"] if row["on_front"] and "test" not in row]
         asked = [(study.method(row["method"]), row["coefficients"]) for row in waiting]
@@ -198,8 +198,8 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Merge and measure given coefficients for real; adds done trials."""
+    from study.asked import measure_now
     from study.front import shown
-    from study.run import measure_now
 
     study = open_study(folder, code)
     choice = study.method(method)

@@ -7,10 +7,10 @@ import json
 import shutil
 from pathlib import Path
 
+from study.checkout import ROOT
 from study.errors import StudyError
 from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Settings, TaskChoice
 from study.study import Study, create
-from study.worker import ROOT
 
 SOURCE = ROOT / "demo"
 MODEL = "mergescape-demo.json"

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from evaluation.errors import Cancelled
 from merging import method_settings, methods
+from study.asked import complete
 from study.axes import axes, find_axis
 from study.errors import StudyError
+from study.lock import only_worker
 from study.measure import Measurer
-from study.run import complete
 from study.settings import MethodChoice
 from study.study import Study
 from study.trial import Trial
-from study.worker import only_worker
 
 if TYPE_CHECKING:
     from cmaes import CMA

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from study import waiting
+from study.checkout import ROOT, surroundings
 from study.errors import Failure
 from study.study import Study, open_study
 
@@ -36,11 +37,11 @@ class _Beside:
             self.line = line
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "study.fits", str(theirs.fileno())],
-                cwd=waiting.ROOT,
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for the one that asks
-                env=waiting.surroundings(),
+                env=surroundings(),
             )
         waiting.give_way(self.process.pid)
 

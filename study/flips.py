@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from study.front import baselines, fitted
 from study.gallery import class_names
-from study.observe import load_outputs, load_targets
+from study.outputs import load_outputs, load_targets
 from study.samples import drawn
 from study.settings import MethodChoice
 from study.study import Study, find_task, vector

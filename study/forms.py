@@ -10,10 +10,10 @@ from merging.distance import frozen_distance
 from merging.groups import Groups
 from study.errors import StudyError
 from study.front import shown
+from study.lock import only_worker
 from study.measure import Measurer, Say
 from study.settings import MethodChoice
 from study.study import Study
-from study.worker import only_worker
 
 
 def two_formed(method: merging.Method) -> bool:

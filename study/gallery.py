@@ -11,7 +11,7 @@ from PIL.Image import Image
 
 from study.errors import StudyError
 from study.front import baselines, fitted
-from study.observe import load_outputs, load_targets
+from study.outputs import load_outputs, load_targets
 from study.samples import drawn
 from study.settings import MethodChoice
 from study.study import Study, find_task, vector

@@ -36,12 +36,18 @@ def polish(
     as_json: Json = False,
 ) -> None:
     """Polish a merge with the calibration samples (FeatCal or ReACT), and measure it before and after."""
+    from study.export import Order, export
     from study.polish import polish as work
+    from study.polish import polished
 
     if at is None:
         raise StudyError("Give the merge to polish.", "For example: --at digits=0.3,signs=0.7,flags=0.5.")
     study = open_study(folder)
-    value = work(study, study.method(method), parse_at(at), device, out, by)
+    choice, point = study.method(method), parse_at(at)
+    value = work(study, choice, point, device, by)
+    if out is not None:
+        order = Order(polished(study, choice, point, by), value["coefficients"])
+        value["export"] = export(study, order, out, device)
     lines = [
         f"{name}: {value['before'][name]['value']:.3f} → {one['value']:.3f} ± {one['stderr']:.3f}"
         for name, one in value["after"].items()

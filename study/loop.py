@@ -19,7 +19,7 @@ from merging import MergingError
 from study.errors import Failure, StudyError, of_the_computer
 from study.executor import Executor, Job, Lost, Outcome, parts, together
 from study.measure import Result
-from study.observe import save_outputs
+from study.outputs import save_outputs
 from study.plan import extend, first_points, propose_finalists
 from study.settings import MethodChoice
 from study.study import Study

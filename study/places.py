@@ -13,7 +13,7 @@ from study.errors import StudyError
 from study.executor import Executor, Here
 from study.loop import Heart
 from study.measure import Measurer, Say
-from study.observe import save_targets
+from study.outputs import save_targets
 from study.settings import MethodChoice
 from study.study import Study
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from merging import method_settings, methods
+from study.asked import measure_now
 from study.errors import StudyError
-from study.export import Order, export
 from study.front import shown
-from study.run import measure_now
 from study.settings import MethodChoice
 from study.study import Study
 
@@ -42,18 +40,17 @@ def polish(
     choice: MethodChoice,
     coefficients: Mapping[str, float],
     device: str | None = None,
-    out: Path | None = None,
     by: str = POLISHES[0],
 ) -> dict[str, Any]:
-    """The JSON of `python -m study polish`: validation metrics before and after; the export, where ``out`` is given.
+    """The JSON of `python -m study polish`: validation metrics before and after.
 
     Raises:
-        StudyError: as `polished`; or ``out`` holds something already.
+        StudyError: as `polished`.
     """
     better = polished(study, choice, coefficients, by)
     ones = dict.fromkeys(study.coefficients, 1.0)
     before, after = measure_now(study, [(choice, dict(coefficients)), (better, ones)], ("validation",), device)
-    value: dict[str, Any] = {
+    return {
         "method": better.name,
         "settings": better.settings,
         "coefficients": ones,
@@ -61,6 +58,3 @@ def polish(
         "after": shown(after.metrics),
         "trial": after.id,
     }
-    if out is not None:
-        value["export"] = export(study, Order(better, ones), out, device)
-    return value

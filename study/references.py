@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evaluation.metric import metric
 from study.errors import StudyError
-from study.observe import load_outputs, load_targets
+from study.outputs import load_outputs, load_targets
 from study.study import Study
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import merging
 from merging.groups import checked_groups, places
 from study.errors import StudyError
-from study.observe import load_targets, outputs_path, save_targets
+from study.lock import only_worker
+from study.outputs import load_targets, outputs_path, save_targets
 from study.study import Study
 from study.trial import Trial
-from study.worker import only_worker
 from study.writing import replacing
 
 SPLITS = ("validation", "test")

@@ -23,7 +23,8 @@ import numpy as np
 
 from study.axes import axes
 from study.errors import Failure, StudyError
-from study.observe import load_outputs, load_targets, refuse_bomb
+from study.lock import only_worker
+from study.outputs import load_outputs, load_targets, refuse_bomb
 from study.salvage import Salvaged, salvage
 from study.settings import MethodChoice
 from study.store import FILE as STORE
@@ -31,7 +32,6 @@ from study.store import Store
 from study.study import Study, open_study
 from study.study_file import FILE
 from study.trial import Measured, Trial
-from study.worker import only_worker
 
 RESCUED = "trials.rescued.sqlite"
 DAMAGED = "damaged"

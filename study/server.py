@@ -15,9 +15,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.checkout import ROOT
 from study.errors import StudyError
 
-ROOT = Path(__file__).resolve().parent.parent
 ROOTS = "MERGESCAPE_ROOTS"
 UPLOAD = 20_000
 

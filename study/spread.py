@@ -12,10 +12,10 @@ import merging
 from study.errors import StudyError
 from study.front import shown
 from study.learned import DIRECTIONS
+from study.lock import only_worker
 from study.measure import Measurer, Say
 from study.settings import MethodChoice
 from study.study import Study
-from study.worker import only_worker
 
 SEED = "seed"
 MOST = 100

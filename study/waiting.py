@@ -1,4 +1,4 @@
-"""A process that has imported everything and waits for one command: what it is asked for then starts at once.
+"""Keeping one process ready that has imported everything (`study.obeying`): what it is asked for starts at once.
 
 Importing torch and the model libraries takes seconds, and a person who presses a button should not sit through them.
 The browser's process keeps one such process ready; it never has more than one, and it loads nothing itself. Without one
@@ -7,20 +7,17 @@ The browser's process keeps one such process ready; it never has more than one, 
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-import select
 import subprocess
 import sys
 import threading
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from study.checkout import ROOT, surroundings
+
 SWITCH = "MERGESCAPE_READY"  # 0: keep none ready (where memory is short)
-PATIENCE = 1800.0  # seconds without an order after which it gives its memory back
-WANTED = ("torch", "study.run", "study.export", "open_clip")
 _lock = threading.Lock()
 _ready: list[subprocess.Popen[bytes]] = []
 _told: list[str] = []
@@ -34,7 +31,7 @@ def keep_ready() -> None:
         _ready[:] = [one for one in _ready if one.poll() is None]
         if _ready:
             return
-        command = [sys.executable, "-m", "study.waiting"]
+        command = [sys.executable, "-m", "study.obeying"]
         try:
             process = subprocess.Popen(
                 command,
@@ -84,44 +81,3 @@ def give_way(pid: int) -> None:
     """Let the screen go before the work: a mix measured a little later is not noticed, a screen that sticks is."""
     with suppress(OSError):  # it has ended already
         os.setpriority(os.PRIO_PROCESS, pid, 5)
-
-
-def surroundings() -> dict[str, str]:
-    """The environment of a command of this package: it finds the package from any folder."""
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths).rstrip(":")}
-
-
-def main() -> None:
-    """Import, wait for one order on stdin, obey it. Ends without a word when the asker has gone."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    for name in WANTED:
-        with suppress(Exception):  # a command that needs it meets the same error and writes it into its log
-            importlib.import_module(name)
-    from merging import describe, methods
-
-    listed = {"methods": [describe(kind) for kind in methods().values()]}
-    sys.stdout.write(json.dumps(listed, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
-    readable, _, _ = select.select([sys.stdin], [], [], PATIENCE)
-    line = sys.stdin.readline() if readable else ""
-    if not line:
-        return
-    order = json.loads(line)
-    _redirect(Path(order["log"]))
-    sys.argv = ["study", *order["words"]]
-    from study.commands import main as command
-
-    command()
-
-
-def _redirect(log: Path) -> None:
-    """Standard output and error into the log, standard input from nowhere."""
-    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (out, 1), (out, 2)):
-        os.dup2(source, target)
-
-
-if __name__ == "__main__":
-    main()

@@ -5,69 +5,26 @@ Nothing here imports torch, so the browser's process stays small; the work itsel
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from study import waiting
-from study.errors import StudyError
+from study.checkout import ROOT, surroundings
+from study.lock import held, holder
 from study.server import home, refuse_large, refuse_more_jobs
 
-LOCK = "worker.lock"
 LOG = "worker.log"
-ROOT = waiting.ROOT
-
-
-@contextmanager
-def only_worker(folder: Path) -> Iterator[None]:
-    """Hold the study's lock: two workers never measure one study at a time.
-
-    Raises:
-        StudyError: another process holds it. The kernel frees it when that process ends, however it ends.
-    """
-    path = folder / LOCK
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        # `alive` holds the lock for microseconds when it looks, so one refusal proves nothing; a second of them does.
-        for attempt in range(20):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if attempt == 19:
-                    pid = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
-                    raise StudyError(
-                        f"'{folder}' is being measured by another worker (process {pid}).",
-                        "Wait for it, or cancel it first.",
-                    ) from error
-                time.sleep(0.05)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
-        yield
-    finally:
-        os.close(handle)
 
 
 def alive(folder: Path) -> bool:
     """Whether a worker holds the study's lock at this moment."""
     _reap()
-    try:
-        handle = os.open(folder / LOCK, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+    return held(folder)
 
 
 def start(
@@ -112,7 +69,7 @@ def spawn(command: list[str], log: Path) -> int:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                env=waiting.surroundings(),
+                env=surroundings(),
             )
     waiting.give_way(process.pid)
     _CHILDREN.append(process)
@@ -140,7 +97,7 @@ def stop(folder: Path, patience: float = 10.0) -> bool:
     A killed worker loses nothing but the trial it was in.
     """
     for sign in (None, signal.SIGTERM, signal.SIGKILL):
-        pid = _holder(folder)
+        pid = holder(folder)
         if sign is not None and pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, sign)
@@ -150,9 +107,3 @@ def stop(folder: Path, patience: float = 10.0) -> bool:
         if not alive(folder):
             return True
     return False
-
-
-def _holder(folder: Path) -> int | None:
-    """The process that wrote its id into the lock file and holds it."""
-    text = (folder / LOCK).read_text(encoding="utf-8").strip() if alive(folder) else ""
-    return int(text) if text.isdecimal() else None

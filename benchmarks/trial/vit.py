@@ -83,7 +83,7 @@ def measure(folder: Path, trials: int, device: str = "cpu") -> dict[str, Any]:
 
     from evaluation.device import first_batch_size
     from study.measure import Measurer
-    from study.observe import save_outputs
+    from study.outputs import save_outputs
     from study.study import open_study
 
     study = open_study(folder)

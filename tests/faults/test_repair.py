@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from study.errors import Failure, StudyError
-from study.observe import load_outputs
+from study.outputs import load_outputs
 from study.repair import repair
 from study.salvage import salvage
 from study.schema import SCHEMA

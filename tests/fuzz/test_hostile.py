@@ -21,7 +21,7 @@ from merging import MergingError, reference
 from merging.plain_yaml import read_yaml
 from study.card import _plain
 from study.errors import StudyError
-from study.observe import _read
+from study.outputs import _read
 from study.store import Store
 from study.study_file import parse
 from tests.fuzz.targets import STUDY

@@ -18,7 +18,8 @@ from study.errors import StudyError
 from study.export import Order, export
 from study.flips import flips
 from study.front import front
-from study.observe import load_outputs, observations
+from study.observe import observations
+from study.outputs import load_outputs
 from study.predict import choose
 from study.run import run
 from study.samples import drawn

@@ -8,7 +8,7 @@ import torch
 
 from evaluation.evaluate import evaluate
 from study.measure import Measurer
-from study.observe import load_outputs
+from study.outputs import load_outputs
 from study.places import Place
 from study.run import run
 from study.settings import MethodChoice

@@ -11,7 +11,7 @@ import pytest
 
 from study.errors import StudyError
 from study.executor import parts
-from study.observe import load_outputs
+from study.outputs import load_outputs
 from study.places import Place, devices
 from study.run import run
 from study.status import at_once

@@ -8,7 +8,7 @@ import pytest
 from study.flips import Flips, answers_at, degree, exponents, features, flips
 from study.front import fitted
 from study.gallery import look
-from study.observe import load_outputs, load_targets
+from study.outputs import load_outputs, load_targets
 from study.study import Study, open_study
 from surrogate.logits import FittedLogits
 

@@ -9,7 +9,7 @@ from PIL.Image import Image
 from study.compare import compare
 from study.errors import StudyError
 from study.gallery import look, picture
-from study.observe import load_outputs
+from study.outputs import load_outputs
 from study.study import open_study
 
 NEAR = {"digits": 0.42, "signs": 0.58, "flags": 0.53}

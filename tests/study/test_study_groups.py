@@ -6,6 +6,7 @@ import pytest
 
 from merging import MergingError
 from study import glance
+from study.asked import measure_now
 from study.errors import StudyError
 from study.export import Order, export
 from study.front import front
@@ -15,7 +16,6 @@ from study.predict import predict
 from study.preflight.method import look_at_methods
 from study.regroup import check_depth, parse_groups, regroup
 from study.retell import recipe_text
-from study.run import measure_now
 from study.study import Study, open_study
 from study.verify import verify
 from tests.conftest import as_json, run_command

@@ -16,7 +16,7 @@ from study.doctor import doctor
 from study.export import Order, export
 from study.loading import loading
 from study.measure import Measurer
-from study.observe import load_outputs
+from study.outputs import load_outputs
 from study.run import run
 from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Settings, TaskChoice
 from study.study import Study, create

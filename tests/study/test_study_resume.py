@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from study.demo import write_demo
-from study.observe import load_outputs
+from study.outputs import load_outputs
 from study.run import run
 from study.study import Study, open_study
 from study.worker import alive, start, stop

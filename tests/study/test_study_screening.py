@@ -7,7 +7,8 @@ import pytest
 
 from study.errors import StudyError
 from study.front import fitted, front
-from study.observe import load_outputs, load_targets, observations
+from study.observe import observations
+from study.outputs import load_outputs, load_targets
 from study.plan import planned
 from study.repair import repair
 from study.run import run

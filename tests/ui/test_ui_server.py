@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from study import glance, library, worker
 from study.errors import StudyError
+from study.lock import only_worker
 from study.pack import pack
 from study.server import allowance, confined, outside, refuse_large
 from study.settings import MethodChoice
@@ -204,7 +205,7 @@ def test_limits_on_size_and_jobs(place: Path, fresh_demo: Path, monkeypatch: pyt
     refuse_large(folder)
     monkeypatch.setenv("MERGESCAPE_MAX_JOBS", "1")
     other = Path(shutil.copytree(fresh_demo, place / "studies" / "other"))
-    with worker.only_worker(other), pytest.raises(StudyError, match="allows 1 at a time"):
+    with only_worker(other), pytest.raises(StudyError, match="allows 1 at a time"):
         worker.start(folder)
     monkeypatch.setenv("MERGESCAPE_MAX_JOBS", "many")
     with pytest.raises(StudyError, match="MERGESCAPE_MAX_JOBS is 'many'"):
