@@ -13,7 +13,6 @@ import math
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -23,6 +22,7 @@ from torch import Tensor
 from merging.access import Access
 from merging.blocks import Rows, blocks, first_number
 from merging.errors import MergingError, nearest
+from merging.methods import __path__ as METHOD_FOLDERS
 from merging.pairs import Pairs
 from merging.setting import NOTHING, Setting, Value, checked, settings_of
 from merging.task_vector import TaskVectors
@@ -30,7 +30,6 @@ from merging.trim import by_expert
 
 Linearity = Literal["linear", "frozen", "span", "nonlinear"]
 Array = npt.NDArray[np.float64]
-FOLDER = Path(__file__).with_name("methods")  # what stands there is found, never imported by name
 
 CLASSES: Mapping[Linearity, str] = {
     "linear": "Exact: the merged weights are base + Σ coefficient · direction.",
@@ -248,7 +247,7 @@ _FOUND: dict[str, type[Method]] = {}
 def methods() -> dict[str, type[Method]]:
     """Return every method of merging/methods/, by name, sorted."""
     if not _FOUND:
-        for module in sorted(found.name for found in pkgutil.iter_modules([str(FOLDER)])):
+        for module in sorted(found.name for found in pkgutil.iter_modules(METHOD_FOLDERS)):
             loaded = importlib.import_module(f"merging.methods.{module}")
             for value in vars(loaded).values():
                 if _is_method(value) and value.__module__ == loaded.__name__:
