@@ -1,7 +1,8 @@
 """f · base + Σ a_t · row_t over flat vectors in one pass, at the speed of memory.
 
 A thread takes one piece, small enough for its cache, through all rows; then the next piece. Every product is added
-with one rounding (a fused multiply-add), in the order of the rows, so pieces and threads change no bit.
+with one rounding (a fused multiply-add), in the order of the rows, so pieces and threads change no bit. Rows are
+directions, or the differences of experts from the base, which are then never written down as a whole.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from merging.method import Scalars
 from merging.threads import pool
 
 PIECE = 1 << 19  # numbers: 2 MiB, stays in the cache; smaller ones cost more calls than they save
+CHANGED = 1 << 17  # numbers: half a MiB in float32, of which three are held while differences are taken
 Stretch = tuple[slice, Scalars]
 
 
@@ -51,3 +53,25 @@ def _accumulate(out: Tensor, base: Tensor, rows: Tensor, scalars: Scalars) -> No
         so_far = torch.add(so_far, row, alpha=multiplier, out=out)
     if so_far is base:
         out.copy_(base)
+
+
+def accumulate_changes(
+    out: Tensor, base: Tensor, experts: Sequence[Tensor], scalars: Scalars, piece: int = CHANGED
+) -> None:
+    """Write f · base + Σ a_t · (expert_t − base), computed in float32, into `out` (P,) of any floating-point dtype.
+
+    `base` and each of `experts` are (P,), of any floating-point dtype, all on the CPU. Bit-identical to `accumulate`
+    over the differences in float32, and one cast.
+    """
+    size = min(piece, out.numel())
+    origin, change, so_far = torch.empty(3, size).unbind()
+    for start in range(0, out.numel(), piece):
+        part = slice(start, min(start + piece, out.numel()))
+        count = part.stop - start
+        from_base, room = origin[:count].copy_(base[part]), so_far[:count]
+        total = from_base if scalars.base == 1.0 else torch.mul(from_base, scalars.base, out=room)
+        for expert, multiplier in zip(experts, scalars.experts.tolist(), strict=True):
+            if multiplier != 0.0:
+                moved = change[:count].copy_(expert[part]).sub_(from_base)
+                total = torch.add(total, moved, alpha=multiplier, out=room)
+        out[part] = total

@@ -30,9 +30,13 @@ class Headless(Tensors):
         self.aside = tuple(sorted(set(expert.keys()) - set(names.values())))
         self.kept = tuple(key for key in keys if key not in names)
 
+    def differs(self, key: str) -> bool:
+        """Tell whether the expert has a tensor of its own."""
+        return key in self._names
+
     def change_into(self, out: Tensor, key: str, base: Tensor, rows: Rows = ...) -> None:
         """Write expert − base of one tensor into `out`; exactly zero where the expert has none of its own."""
-        if key in self._names:
+        if self.differs(key):
             super().change_into(out, key, base, rows)
         else:
             out.zero_()

@@ -31,6 +31,10 @@ class Adapted(Tensors):
         )
         self.base, self.adapter = base, adapter
 
+    def differs(self, key: str) -> bool:
+        """Never: the change is known without a difference."""
+        return False
+
     def change_into(self, out: Tensor, key: str, base: Tensor, rows: Rows = ...) -> None:
         """Write ΔW of one tensor into `out`: exact, never (base + ΔW) − base."""
         change = self._change(key, base, rows)

@@ -159,6 +159,12 @@ class Method:
         """Do as `combine_tensor` for some rows of a tensor, whose first number is its `start`-th."""
         return self.combine_tensor(name, base, deltas, coefficients, survey)
 
+    @property
+    def unprepared(self) -> bool:
+        """Whether the directions are the task vectors as they are."""
+        own = type(self)
+        return own.prepare_tensor is Method.prepare_tensor and own.prepare_rows is Method.prepare_rows
+
     def scalars(self, coefficients: Array, gram: Array | None) -> Scalars:
         """Return the multipliers for coefficients (T,); `gram` is (T+1, T+1), [base, τ_1 … τ_T], or None."""
         return Scalars(1.0, coefficients)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from merging.accumulate import accumulate
+from merging.accumulate import accumulate, accumulate_changes
 from merging.blocks import Rows, blocks, first_number
 from merging.checkpoint import Checkpoint
 from merging.combine import again, surveyed
@@ -121,7 +121,26 @@ class _Stream:
         if slot.name not in self.vectors.layout.index:
             return slot.name, self.vectors.other(slot.name)[rows]
         with torch.no_grad():
-            return slot.name, cast_to(slot, self._merged(slot.name, slot.shape, rows))
+            merged = self._at_once(slot, rows)
+            if merged is None:
+                merged = cast_to(slot, self._merged(slot.name, slot.shape, rows))
+            return slot.name, merged
+
+    def _at_once(self, slot: Slot, rows: Rows) -> Tensor | None:
+        """Merge from the stored values in one pass over them; None where the method, the experts or the result do not
+        allow it.
+        """
+        method = self.method
+        if self.known is not None or self.again or not method.unprepared or method.uses_gram:
+            return None
+        sides = self.vectors.sides(slot.name, rows)
+        if sides is None:
+            return None
+        base, experts = sides
+        cast = torch.empty(base.shape, dtype=slot.dtype)
+        scalars = method.scalars(self.values.at(slot.name), None)
+        accumulate_changes(cast.view(-1), base.reshape(-1), [each.reshape(-1) for each in experts], scalars)
+        return cast if all_finite(cast) else None
 
     def _merged(self, name: str, shape: tuple[int, ...], rows: Rows) -> Tensor:
         method, start = self.method, first_number(shape, rows)

@@ -100,6 +100,14 @@ class TaskVectors:
             expert.change_into(change, name, base, rows)
         return deltas
 
+    def sides(self, name: str, rows: Rows = ...) -> tuple[Tensor, tuple[Tensor, ...]] | None:
+        """Return one tensor of the base and of every expert, or some rows, as they are stored: their differences are
+        the task vectors. None where one of those is known better than by a difference.
+        """
+        if not all(expert.differs(name) for expert in self._experts):
+            return None
+        return self._base.get(name, rows), tuple(expert.get(name, rows) for expert in self._experts)
+
     def pairs(self, name: str) -> Pairs | None:
         """Return the changes of one matrix as products of the adapters' factors, without forming them.
 

@@ -70,6 +70,10 @@ class Tensors(AbstractContextManager["Tensors"]):
         """Read one tensor, or some rows of it. It may be a view of a memory-mapped file: do not write to it."""
         return self._read(self._known(key), rows)
 
+    def differs(self, key: str) -> bool:
+        """Tell whether the change of a tensor is its difference from the base's, and nothing more exact."""
+        return True
+
     def change_into(self, out: Tensor, key: str, base: Tensor, rows: Rows = ...) -> None:
         """Write this tensor − `base`, float32, into `out`; adapters know their change without a difference.
 
