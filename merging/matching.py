@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import linear_sum_assignment
 
 from merging.architecture import BLOCK, MLPS
 from merging.tensors import Tensors
@@ -121,6 +120,8 @@ def _starts(base: Tensors, expert: Tensors, names: Sequence[tuple[str, str]], wi
 
 def _assigned(likeness: npt.NDArray[np.float64]) -> Places:
     """Which column each row is matched with, for the largest sum."""
+    from scipy.optimize import linear_sum_assignment  # a third of a second that reading methods should not cost
+
     return np.asarray(linear_sum_assignment(likeness, maximize=True)[1], dtype=np.intp)
 
 
