@@ -44,7 +44,7 @@ def main() -> None:
 def measure(course: str, seed: int, out: Path) -> None:
     """Measure every length of a course that the file does not have."""
     from benchmarks.peers.machine import machine
-    from study.measure import Measurer
+    from study.measuring.measure import Measurer
     from study.settings import MethodChoice
 
     known = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"machine": machine(), "rows": []}

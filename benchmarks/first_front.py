@@ -20,8 +20,8 @@ from playwright.sync_api import Browser
 
 from benchmarks.peers.machine import machine
 from benchmarks.served import chromium, served
+from study.background.worker import stop
 from study.study import open_study
-from study.worker import stop
 from ui import copy
 
 READING = 8.0

@@ -197,7 +197,7 @@ def _waiting(
 ) -> None:
     import torch
 
-    import study.measure  # noqa: F401 - loaded while the models are trained
+    import study.measuring.measure  # noqa: F401 - loaded while the models are trained
 
     torch.set_num_threads(threads)
     ready.wait()
@@ -217,8 +217,8 @@ def _measure(folder: Path, given: dict[str, Any], seed: int, late: bool, deadlin
     """Measure all methods of a seed, the slow ones or the others."""
     from benchmarks.learning_order import one_row, reference_lines
     from evaluation.errors import Cancelled
-    from study.learned import DIRECTIONS
-    from study.measure import Measurer
+    from study.measuring.learned import DIRECTIONS
+    from study.measuring.measure import Measurer
 
     wanted = [
         (group, name, settings)
@@ -282,7 +282,7 @@ def prepared(folder: Path, seed: int, samples: dict[str, int]) -> Any:
 def joint(made: Any, folder: Path, device: str) -> list[float]:
     """The joint model on the test samples, by task."""
     from benchmarks.learning_order import values
-    from study.measure import Measurer
+    from study.measuring.measure import Measurer
     from study.settings import ExpertChoice, MethodChoice
     from study.study import Study
 

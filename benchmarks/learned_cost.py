@@ -92,7 +92,7 @@ def measured(folder: Path, name: str, number: int, threads: int) -> dict[str, An
     import torch
 
     torch.set_num_threads(threads)
-    from study.measure import Measurer
+    from study.measuring.measure import Measurer
     from study.settings import MethodChoice, Samples
     from study.study import Study, open_study
 

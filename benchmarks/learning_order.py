@@ -97,7 +97,7 @@ def is_late(group: str, name: str) -> bool:
 
 def joint(seed: int, models: Path, out: Path) -> None:
     """Measure the joint models on the test samples of a seed and keep them beside its other lines."""
-    from study.measure import Measurer
+    from study.measuring.measure import Measurer
     from study.settings import ExpertChoice, MethodChoice
     from study.study import Study
 
@@ -132,7 +132,7 @@ def prepared(folder: Path, seed: int, tasks: tuple[str, ...] = TASKS) -> Any:
 def measure(seed: int, out: Path, late: bool, only: list[str] | None, tasks: tuple[str, ...] = TASKS) -> None:
     """Measure every method, of the slow ones or of the others, that the file does not have for this seed."""
     from benchmarks.peers.machine import machine
-    from study.measure import Measurer
+    from study.measuring.measure import Measurer
 
     known = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"machine": machine(), "rows": []}
     have = {(row["seed"], row["method"]) for row in known["rows"]}

@@ -30,8 +30,8 @@ from playwright.sync_api import Browser, Page
 
 from benchmarks.peers.machine import machine
 from benchmarks.served import chromium, served
+from study.background.worker import alive, stop
 from study.study import Study, open_study
-from study.worker import alive, stop
 from ui import copy, copy_run
 
 BAR = "[data-testid=stProgress]"

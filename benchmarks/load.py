@@ -32,11 +32,11 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.peers.machine import machine
+from study.background.worker import busy, start, stop
 from study.checkout import ROOT
 from study.demo import write_demo
 from study.run import run
 from study.study import Study
-from study.worker import busy, start, stop
 
 RESULT = ROOT / "benchmarks" / "results" / "load.json"
 PAGES = ("explore", "explore", "explore", "run", "export", "history", "home")

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.peers.machine import machine
 from study.demo import write_demo
-from study.measure import Measurer, Result
+from study.measuring.measure import Measurer, Result
 from study.settings import MethodChoice
 from study.study import Study
 

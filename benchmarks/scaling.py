@@ -138,7 +138,7 @@ def _merge(experts: int, parameters: int) -> Work:
 def forward(samples: int) -> Work:
     """The demo's image tower on so many of its pictures."""
     from study.demo import write_demo
-    from study.measure import Measurer
+    from study.measuring.measure import Measurer
 
     with tempfile.TemporaryDirectory() as folder, Measurer(write_demo(Path(folder) / "s"), "cpu") as measurer:
         task = next(iter(measurer.tasks.values()))
@@ -185,7 +185,7 @@ class Trial:
 
     def __init__(self, experts: int) -> None:
         from study.demo import demo_tasks, write_demo
-        from study.measure import Measurer
+        from study.measuring.measure import Measurer
         from study.settings import Samples
         from study.study import Study
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from study.background.worker import LOG
 from study.demo import write_demo
-from study.lock import only_worker
+from study.folder.lock import only_worker
 from study.settings import MethodChoice
 from study.study import Study, open_study
-from study.worker import LOG
 from ui import copy, copy_export, copy_history, copy_setup
 
 PICK = "pick=0.5~0.5~0.5"

@@ -69,7 +69,7 @@ def measure(points: int) -> dict[str, Any]:
 
 def _outputs(X: Array) -> tuple[list[Any], list[Any]]:
     from study.demo import write_demo
-    from study.measure import Measurer
+    from study.measuring.measure import Measurer
 
     with tempfile.TemporaryDirectory() as folder:
         study = write_demo(Path(folder) / "study", TASKS)

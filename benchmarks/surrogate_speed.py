@@ -53,7 +53,7 @@ def main() -> None:
 def demo_trials(d: int) -> Observations:
     """5 (d + 1) trials of the demo, measured now."""
     from study.demo import write_demo
-    from study.measure import Measurer
+    from study.measuring.measure import Measurer
 
     with tempfile.TemporaryDirectory() as folder:
         study = write_demo(Path(folder) / "study", TASKS[:d])

@@ -14,7 +14,7 @@ import numpy as np
 import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from study.flips import degree, exponents
+from study.choosing.flips import degree, exponents
 from ui import copy
 from ui.component import explorer
 from ui.packing import signed, whole

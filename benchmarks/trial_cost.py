@@ -72,8 +72,8 @@ def measure(trials: int, device: str = "cpu") -> dict[str, Any]:
     """Medians and raw seconds of `trials` trials of the demo, and of as many bare forward passes between them."""
     from evaluation.evaluate import evaluate
     from study.demo import write_demo
-    from study.measure import Measurer
-    from study.outputs import save_outputs
+    from study.measuring.measure import Measurer
+    from study.measuring.outputs import save_outputs
 
     rows: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -16,16 +16,16 @@ import torch
 
 from merging import Recipe, merge, new_recipe, write
 from merging import method as method_of
-from study.asked import complete, measure_now
-from study.card import card
 from study.errors import StudyError
-from study.forms import check_exact, distance, two_formed
+from study.exporting.card import card
+from study.folder.lock import only_worker
+from study.folder.trial import Measured, Trial
 from study.front import baselines, shown
-from study.lock import only_worker
-from study.measure import DTYPES, Measurer
+from study.measuring.asked import complete, measure_now
+from study.measuring.measure import DTYPES, Measurer
 from study.settings import MethodChoice
 from study.study import Study
-from study.trial import Measured, Trial
+from study.varying.forms import check_exact, distance, two_formed
 
 RECIPE = "recipe.yaml"
 CARD = "README.md"

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 import surrogate
 from study.axes import axes
 from study.errors import StudyError
-from study.observe import observations
-from study.references import ensemble
+from study.folder.trial import Measured, Trial
+from study.predicting.observe import observations
+from study.predicting.references import ensemble
 from study.settings import MethodChoice
 from study.study import Study, open_study
-from study.trial import Measured, Trial
 from surrogate import Fitted, SurrogateError
 
 REFUSALS = (StudyError, SurrogateError)  # requests that cannot be met, each with its one line to show

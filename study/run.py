@@ -8,12 +8,12 @@ from contextlib import suppress
 
 from evaluation.errors import Cancelled
 from study.errors import StudyError, of_the_computer
-from study.lock import only_worker
-from study.loop import Heart, Loop, Report
-from study.measure import Say
-from study.places import Place, opened
+from study.folder.lock import only_worker
+from study.folder.writing import sweep
+from study.measuring.measure import Say
+from study.running.loop import Heart, Loop, Report
+from study.running.places import Place, opened
 from study.study import Study
-from study.writing import sweep
 
 
 def run(

@@ -8,9 +8,9 @@ import time
 from collections import Counter
 
 from study.axes import axes
+from study.background.worker import alive
+from study.folder.trial import Progress, Trial
 from study.study import Study
-from study.trial import Progress, Trial
-from study.worker import alive
 
 STALLED_AFTER = 30.0  # seconds without a heartbeat
 

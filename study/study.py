@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.errors import StudyError
-from study.layers import coefficient_names, kept_importance
+from study.folder.layers import coefficient_names, kept_importance
+from study.folder.store import FILE as STORE
+from study.folder.store import Store
+from study.folder.study_file import FILE, dump, read
+from study.folder.trial import Trial
+from study.folder.writing import replace_text
 from study.server import confined
 from study.settings import ExpertChoice, MethodChoice, Screening, Settings, TaskChoice
-from study.store import FILE as STORE
-from study.store import Store
-from study.study_file import FILE, dump, read
-from study.trial import Trial
-from study.writing import replace_text
 
 
 @dataclass(frozen=True)

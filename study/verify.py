@@ -12,10 +12,10 @@ from typing import Any
 from merging import Part, Recipe, merge
 from study.errors import StudyError
 from study.export import FACTS, HEADS, read_recipe
+from study.exporting.loading import weights_of
 from study.front import shown
-from study.learned import DIRECTIONS
-from study.loading import weights_of
-from study.measure import Measurer
+from study.measuring.learned import DIRECTIONS
+from study.measuring.measure import Measurer
 from study.settings import MethodChoice
 from study.study import Study, open_study
 

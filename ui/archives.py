@@ -18,11 +18,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from study import library
 from study.errors import StudyError
-from study.pack import stream
+from study.keeping import library
+from study.keeping.pack import stream
+from study.keeping.unpack import ROOM
 from study.server import allowance
-from study.unpack import ROOM
 from ui.exports import MOST, host_of, hosts
 
 GONE = "This link is too old. Open the page again for a fresh one."

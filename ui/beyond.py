@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from study.axes import PROPERTIES
-from study.layers import labels
+from study.folder.layers import labels
 from study.study import Study
 from ui import copy_setup as told
 from ui import drafts, parts, state

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import streamlit as st
 
-from study import worker
-from study.fits import beside
+from study.background import worker
+from study.background.fits import beside
 from study.predict import predict
 from study.study import Study
 from ui import copy, parts, state

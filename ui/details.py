@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from study.errors import StudyError
-from study.learned import learned
-from study.retell import command_lines, recipe_text
+from study.exporting.retell import command_lines, recipe_text
+from study.measuring.learned import learned
 from study.study import Study
 from ui import copy, figures, parts, state
 

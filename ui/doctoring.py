@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from study import doctor, worker
+from study.background import worker
+from study.preflight import doctor
 from study.study import Study
 from ui import charts, jobs, parts, state, words
 from ui import copy_run as told

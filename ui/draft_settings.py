@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from study.axes import PROPERTIES, with_axis
 from study.errors import StudyError
-from study.samples import placed
+from study.measuring.samples import placed
 from study.server import confined
 from study.settings import MethodChoice, Samples, Screening, Settings, TaskChoice, title_of
 from ui import drafts

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from study import glance, samples
 from study.axes import corruptions
 from study.errors import StudyError
-from study.layers import labels
+from study.exporting import glance
+from study.folder.layers import labels
+from study.measuring import samples
 from study.server import outside, refuse_hub
 from study.settings import CODE
 from ui import copy, words

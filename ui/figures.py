@@ -82,7 +82,7 @@ def prediction_figure(pairs: Sequence[Json], task: Json) -> go.Figure:
 def learning_figure(facts: Json, titles: Mapping[str, str]) -> go.Figure:
     """The curve of a training: every task's validation metric over its steps (the more the better), and their mean.
 
-    ``facts``: "curve" as `study.learned.learned` gives it, "best": the step whose weights were kept.
+    ``facts``: "curve" as `study.measuring.learned.learned` gives it, "best": the step whose weights were kept.
     """
     curve = facts["curve"]
     steps = [one["step"] for one in curve]

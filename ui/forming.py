@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from study import worker
+from study.background import worker
 from study.front import task_facts
 from study.study import Study
 from ui import copy, jobs, methods, parts, state, words

@@ -6,8 +6,8 @@ import logging
 import threading
 import time
 
-from study import library
 from study.front import methods_measured
+from study.keeping import library
 from study.study import Study
 from ui import state
 

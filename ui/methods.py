@@ -6,8 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from study import waiting
-from study.catalogue import catalogue
+from study.background import waiting
+from study.background.catalogue import catalogue
 from ui import copy
 
 Json = dict[str, Any]

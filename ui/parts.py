@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from study import worker
+from study.background import worker
 from study.status import status
 from study.study import Study
 from ui import copy, guide, jobs, state, words

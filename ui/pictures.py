@@ -17,10 +17,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from study import library
+from study.choosing.flips import Flips, degree
+from study.choosing.gallery import picture
 from study.errors import StudyError
-from study.flips import Flips, degree
-from study.gallery import picture
+from study.keeping import library
 from study.study import Study
 from ui.exports import host_of, hosts
 from ui.packing import signed, whole

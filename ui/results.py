@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from study.front import baselines, task_facts
+from study.keeping.table import as_csv, as_parquet, table
 from study.study import Study
-from study.table import as_csv, as_parquet, table
 from ui import copy, figures, words
 from ui import copy_run as told
 from ui.payload import role_of

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from study import library
+from study.background.fits import beside
+from study.choosing.flips import flips
+from study.choosing.trust import left_out, surrogates
 from study.errors import StudyError
-from study.fits import beside
-from study.flips import flips
+from study.folder.layers import labels, title
 from study.front import front, methods_measured
-from study.layers import labels, title
+from study.keeping import library
 from study.study import Study
-from study.trust import left_out, surrogates
 from ui import copy, methods
 from ui.link import parse_choice, write_choice
 from ui.payload import explorer_payload

@@ -9,9 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from study import hub
+from study.exporting import hub
+from study.exporting.licences import licences
 from study.front import baselines, task_facts
-from study.licences import licences
 from study.study import Study
 from ui import copy_export as told
 from ui import jobs, methods, parts, state, words

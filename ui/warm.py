@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from study import fits, waiting, worker
+from study.background import fits, waiting, worker
 from ui.login import close_in
 
 MODULES = ("study.front", "study.predict", "ui.figures", "ui.payload")

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.quality.bed import Bed, Rows
 from benchmarks.quality.pools import Array
 from benchmarks.quality.rivals import RIVALS, Model, least_squares, predicted_rows
-from study.plan import BATCH, design_size
+from study.running.plan import BATCH, design_size
 from surrogate import design, propose, surrogate
 from surrogate.sobol import sobol
 

@@ -135,7 +135,7 @@ def points(spec: PoolSpec, X: Array, values: list[Array], number: int) -> Array:
 
 def _measure(spec: PoolSpec, folder: Path, part: Path, path: Path, say: Callable[[str], None]) -> None:
     from study.demo import write_demo
-    from study.measure import Measurer
+    from study.measuring.measure import Measurer
     from study.settings import Samples
     from study.study import Study
 

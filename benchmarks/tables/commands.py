@@ -11,8 +11,7 @@ def listed(_: Results) -> str:
     """Every command of a study with its arguments and options, the most used first."""
     from typer.main import get_command
 
-    from study import more_commands  # noqa: F401 - registers its commands
-    from study.commands import app
+    from study.commands.terminal import app
 
     commands: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
     order = ["demo", "doctor", "run", "status", "front", "predict", "measure", "choose", "export", "verify"]

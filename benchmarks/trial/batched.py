@@ -14,7 +14,7 @@ def measure(repetitions: int = 5) -> dict[str, Any]:
     """Seconds per model of the demo's image tower on 400 samples, one at a time and K at once; processor seconds of
     one thread, so that other programs do not count."""
     from study.demo import write_demo
-    from study.measure import Measurer
+    from study.measuring.measure import Measurer
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -9,7 +9,7 @@ from typing import Any
 def measure(folder: Path) -> dict[str, Any]:
     """Peak resident bytes of this process through loading, preparing and one whole trial; run it in a fresh one."""
     from benchmarks.trial.vit import points
-    from study.measure import Measurer
+    from study.measuring.measure import Measurer
     from study.study import open_study
 
     study = open_study(folder)

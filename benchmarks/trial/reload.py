@@ -21,8 +21,8 @@ from benchmarks.trial.vit import MODEL, points
 
 def measure(folder: Path, repetitions: int, device: str = "cpu") -> dict[str, Any]:
     """Median seconds per merge of the three ways on the same study, and their ratios to ours; on a GPU all in bf16."""
-    from study.measure import Measurer
-    from study.outputs import save_outputs
+    from study.measuring.measure import Measurer
+    from study.measuring.outputs import save_outputs
     from study.study import open_study
 
     study = open_study(folder)

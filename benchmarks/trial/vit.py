@@ -82,8 +82,8 @@ def measure(folder: Path, trials: int, device: str = "cpu") -> dict[str, Any]:
     import torch
 
     from evaluation.device import first_batch_size
-    from study.measure import Measurer
-    from study.outputs import save_outputs
+    from study.measuring.measure import Measurer
+    from study.measuring.outputs import save_outputs
     from study.study import open_study
 
     study = open_study(folder)

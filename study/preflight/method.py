@@ -5,8 +5,8 @@ from __future__ import annotations
 import merging
 from merging import MergingError
 from study.preflight.finding import Finding
-from study.regroup import check_depth
 from study.study import Study
+from study.varying.regroup import check_depth
 
 
 def look_at_methods(study: Study) -> list[Finding]:

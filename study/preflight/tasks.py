@@ -20,9 +20,9 @@ from evaluation.samples import Samples, recorded
 from evaluation.task import SPLITS, TaskSpec
 from merging import Checkpoint, task_vectors
 from study.errors import StudyError
-from study.network import open_network
+from study.measuring.network import open_network
+from study.measuring.samples import FOLDER, specs
 from study.preflight.finding import Finding, Level
-from study.samples import FOLDER, specs
 from study.study import Study
 
 FEW = 100

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from study.samples import drawn
+from study.measuring.samples import drawn
 from study.study import open_study
 
 logging.disable(logging.WARNING)

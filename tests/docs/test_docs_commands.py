@@ -16,12 +16,9 @@ from typer.testing import CliRunner
 
 from benchmarks.tables.__main__ import main as tables
 from merging.__main__ import app as merging_app
-from study import (
-    more_commands,  # noqa: F401 - registers its commands
-    settings,
-)
-from study.commands import app as study_app
-from study.study_file import parse
+from study import settings
+from study.commands.terminal import app as study_app
+from study.folder.study_file import parse
 from tests.conftest import ROOT
 from tests.docs.blocks import NEEDS, Block, blocks
 

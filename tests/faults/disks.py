@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 
 from study.errors import StudyError
-from study.repair import repair
-from study.store import Store
+from study.folder.store import Store
+from study.keeping.repair import repair
 from study.study import open_study
 from tests.faults.rig import Outcome, Rig, Row, Watch, Worker, content, done, resume
 from tests.faults.zygote import TRIALS

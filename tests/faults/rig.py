@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from study.background.worker import alive
 from study.demo import write_demo
+from study.folder.writing import DRAFT
 from study.study import Study
-from study.worker import alive
-from study.writing import DRAFT
 from tests.conftest import ROOT
 from tests.faults.zygote import TRIALS
 

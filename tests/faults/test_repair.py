@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from study.errors import Failure, StudyError
-from study.outputs import load_outputs
-from study.repair import repair
-from study.salvage import salvage
-from study.schema import SCHEMA
-from study.store import Store
+from study.folder.schema import SCHEMA
+from study.folder.store import Store
+from study.folder.trial import Measured
+from study.folder.writing import replacing, sweep
+from study.keeping.repair import repair
+from study.keeping.salvage import salvage
+from study.measuring.outputs import load_outputs
 from study.study import open_study
-from study.trial import Measured
-from study.writing import replacing, sweep
 from tests.conftest import ROOT
 from tests.faults.disks import may_mount
 from tests.faults.rig import Rig, content, sha256

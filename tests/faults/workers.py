@@ -12,8 +12,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from study.background.worker import alive, stop
 from study.study import open_study
-from study.worker import alive, stop
 from tests.conftest import ROOT
 from tests.faults.rig import Outcome, Rig, Watch, Worker, content, done, resume
 from tests.faults.zygote import TRIALS
@@ -143,7 +143,7 @@ def second_worker(rig: Rig, chance: random.Random, times: int) -> Outcome:
 
 
 STARTER = (
-    "import sys, time; from pathlib import Path; from study.worker import start;"
+    "import sys, time; from pathlib import Path; from study.background.worker import start;"
     "start(Path(sys.argv[1]), trials=int(sys.argv[2])); print('started', flush=True); time.sleep(600)"
 )
 

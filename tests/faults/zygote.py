@@ -37,7 +37,7 @@ class Fault:
         if self.kind in ("kill", "count"):
             sys.setprofile(self._profile)
             return
-        from study.measure import Measurer
+        from study.measuring.measure import Measurer
 
         whole = Measurer.merge
 
@@ -127,7 +127,7 @@ def _fork(order: dict[str, Any]) -> int:
 
 
 def _work(order: dict[str, Any]) -> int:
-    from study.commands import main
+    from study.commands.terminal import main
 
     log = Path(order["log"])
     for number, name in ((1, log.with_suffix(".out")), (2, log)):

@@ -27,12 +27,12 @@ from merging.recipe import Recipe
 from merging.tensors import open_tensors
 from merging.writing import write
 from study.errors import StudyError
+from study.folder.store import Store
+from study.folder.study_file import parse
+from study.keeping.repair import repair
+from study.keeping.unpack import unpack
 from study.predict import read_points
-from study.repair import repair
-from study.store import Store
 from study.study import open_study
-from study.study_file import parse
-from study.unpack import unpack
 from surrogate.errors import SurrogateError
 from ui.link import parse_choice
 

@@ -19,11 +19,11 @@ from evaluation.data.opening import open_source
 from evaluation.errors import EvaluationError
 from merging import MergingError, reference
 from merging.plain_yaml import read_yaml
-from study.card import _plain
 from study.errors import StudyError
-from study.outputs import _read
-from study.store import Store
-from study.study_file import parse
+from study.exporting.card import _plain
+from study.folder.store import Store
+from study.folder.study_file import parse
+from study.measuring.outputs import _read
 from tests.fuzz.targets import STUDY
 
 

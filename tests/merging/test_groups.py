@@ -10,7 +10,7 @@ from merging import MergingError, combine_into, groups_in, merge_tensors, method
 from merging import importance as importance_of
 from merging.groups import places
 from merging.task_vector import task_vectors
-from study.layers import coefficient_names
+from study.folder.layers import coefficient_names
 
 KINDS = [("task_arithmetic", {}), ("tsv_m", {}), ("weighted_average", {}), ("slerp", {}), ("ties", {})]
 

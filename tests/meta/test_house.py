@@ -35,8 +35,8 @@ def test_functions_are_short(path: Path) -> None:
 def test_the_browser_process_never_loads_torch() -> None:
     code = (
         "import importlib, pathlib, sys\n"
-        "modules = ['study.' + m for m in ('study', 'store', 'settings', 'status', 'front', 'predict', 'worker',"
-        " 'catalogue', 'library', 'demo', 'gallery')]\n"
+        "modules = ['study.' + m for m in ('study', 'folder.store', 'settings', 'status', 'front', 'predict',"
+        " 'background.worker', 'background.catalogue', 'keeping.library', 'demo', 'choosing.gallery')]\n"
         "modules += ['ui.' + p.stem for p in pathlib.Path('ui').glob('*.py') if p.stem != '__init__'] + ['app']\n"
         "[importlib.import_module(m) for m in modules]\n"
         "assert 'torch' not in sys.modules, 'torch was loaded'\n"
@@ -48,7 +48,7 @@ def test_the_browser_process_never_loads_torch() -> None:
 
 def test_a_light_command_loads_no_heavy_library() -> None:
     code = (
-        "import sys, study.more_commands, study.commands, study.status\n"
+        "import sys, study.commands, study.status\n"
         "heavy = {'torch', 'open_clip', 'scipy', 'moocore', 'sklearn', 'streamlit'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

@@ -12,20 +12,20 @@ import yaml
 from safetensors.torch import load_file
 
 from study.axes import axes, dropped, held_out, with_axis
-from study.commands import main
+from study.choosing.flips import flips
+from study.commands.terminal import main
 from study.demo import SOURCE
 from study.errors import StudyError
 from study.export import Order, export
-from study.flips import flips
 from study.front import front
-from study.observe import observations
-from study.outputs import load_outputs
+from study.keeping.table import table
+from study.measuring.outputs import load_outputs
+from study.measuring.samples import drawn
 from study.predict import choose
+from study.predicting.observe import observations
 from study.run import run
-from study.samples import drawn
 from study.settings import Settings
 from study.study import Study, open_study
-from study.table import table
 from study.verify import verify
 from surrogate.joint import FittedJoint
 from ui.payload import explorer_payload

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from study.commands import main
+from study.commands.terminal import main
 from study.study import open_study
 
 Change = Callable[[Path], dict[str, Any]]

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from study.folder.study_file import dump
 from study.study import open_study
-from study.study_file import dump
 from tests.conftest import run_command
 
 Change = Callable[[dict[str, torch.Tensor]], None]

@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from study.commands import main
-from study.doctor import doctor
+from study.commands.terminal import main
 from study.errors import StudyError
-from study.measure import Measurer
+from study.measuring.measure import Measurer
+from study.preflight.doctor import doctor
 from study.run import run
 from study.study import open_study
 from tests.conftest import ROOT, run_command

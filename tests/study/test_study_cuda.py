@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from evaluation.evaluate import evaluate
-from study.measure import Measurer
-from study.outputs import load_outputs
-from study.places import Place
+from study.measuring.measure import Measurer
+from study.measuring.outputs import load_outputs
 from study.run import run
+from study.running.places import Place
 from study.settings import MethodChoice
 from study.study import Study, open_study
 from tests.conftest import as_json

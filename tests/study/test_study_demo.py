@@ -3,9 +3,9 @@
 import statistics
 from pathlib import Path
 
-from study.asked import measure_now
 from study.demo import DEFAULT, demo_tasks, write_demo
 from study.front import front
+from study.measuring.asked import measure_now
 from study.settings import MethodChoice
 from study.study import open_study
 from tests.conftest import as_json

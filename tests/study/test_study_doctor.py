@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from study.doctor import doctor, last_report
 from study.preflight.cost import RUNS
+from study.preflight.doctor import doctor, last_report
 from study.preflight.finding import Finding
 from study.preflight.weights import Weights, look_at_weights
 from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Screening, Settings, TaskChoice

@@ -10,13 +10,13 @@ import psutil
 import pytest
 
 from study.errors import StudyError
-from study.executor import parts
-from study.outputs import load_outputs
-from study.places import Place, devices
+from study.folder.trial import Progress, Trial
+from study.measuring.outputs import load_outputs
 from study.run import run
+from study.running.executor import parts
+from study.running.places import Place, devices
 from study.status import at_once
 from study.study import Study
-from study.trial import Progress, Trial
 from tests.study.test_study_resume import content, small_demo
 
 TRIALS = 10

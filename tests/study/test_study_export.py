@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from study.loading import loading
+from study.exporting.loading import loading
 from tests.conftest import as_json, run_command
 
 AT = "digits=0.5,signs=0.6,flags=0.6"

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study.flips import Flips, answers_at, degree, exponents, features, flips
+from study.choosing.flips import Flips, answers_at, degree, exponents, features, flips
+from study.choosing.gallery import look
 from study.front import fitted
-from study.gallery import look
-from study.outputs import load_outputs, load_targets
+from study.measuring.outputs import load_outputs, load_targets
 from study.study import Study, open_study
 from surrogate.logits import FittedLogits
 

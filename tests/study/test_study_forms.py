@@ -11,12 +11,12 @@ import merging
 from merging.distance import frozen_distance
 from study.errors import StudyError
 from study.export import Order, export
-from study.forms import forms, forms_text
-from study.learned import DIRECTIONS
-from study.measure import Measurer, references
+from study.measuring.learned import DIRECTIONS
+from study.measuring.measure import Measurer, references
 from study.settings import MethodChoice
-from study.spread import spread, spread_text
 from study.study import Study, open_study
+from study.varying.forms import forms, forms_text
+from study.varying.spread import spread, spread_text
 from study.verify import verify
 from tests.conftest import run_command
 

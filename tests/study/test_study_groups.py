@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 
 from merging import MergingError
-from study import glance
-from study.asked import measure_now
 from study.errors import StudyError
 from study.export import Order, export
+from study.exporting import glance
+from study.exporting.retell import recipe_text
+from study.folder.layers import title
 from study.front import front
-from study.layers import title
-from study.plan import first_points, grouped_size
+from study.measuring.asked import measure_now
 from study.predict import predict
 from study.preflight.method import look_at_methods
-from study.regroup import check_depth, parse_groups, regroup
-from study.retell import recipe_text
+from study.running.plan import first_points, grouped_size
 from study.study import Study, open_study
+from study.varying.regroup import check_depth, parse_groups, regroup
 from study.verify import verify
 from tests.conftest import as_json, run_command
 from ui.payload import explorer_payload

@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save_file
 from evaluation import evaluate
 from evaluation.errors import Cancelled
 from merging import method, methods
-from study.calibration import splits_for
 from study.demo import write_demo
 from study.errors import StudyError
-from study.evolve import evolve
 from study.export import Order, export
-from study.learned import curve_text
-from study.measure import Measurer
+from study.measuring.calibration import splits_for
+from study.measuring.learned import curve_text
+from study.measuring.measure import Measurer
+from study.running.evolve import evolve
 from study.settings import MethodChoice, Samples, Settings
 from study.study import Study, create, open_study
 from study.verify import verify
@@ -39,7 +39,7 @@ def test_a_method_sees_no_sample_of_another_split(fresh_demo: Path, monkeypatch:
             assert set(task.splits) == set(splits)
             return task
 
-        monkeypatch.setattr("study.calibration.load_task", watched)
+        monkeypatch.setattr("study.measuring.calibration.load_task", watched)
         measurer.directions(LOT)
         assert set(loaded) == {"calibration"}
         access = measurer._access(measurer.method(LOT), lambda: False)

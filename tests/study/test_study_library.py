@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from study import library
 from study.errors import StudyError
-from study.pack import pack
+from study.keeping import library
+from study.keeping.pack import pack
 from study.study import open_study
 
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from study.loading import loading
+from study.exporting.loading import loading
 
 transformers: Any = pytest.importorskip("transformers", reason="transformers is not installed")
 TOWER = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}

@@ -7,7 +7,7 @@ import torch
 
 import merging
 from evaluation.evaluate import evaluate
-from study.measure import Measurer
+from study.measuring.measure import Measurer
 from study.study import Study, open_study
 
 POINT = {"digits": 0.3, "signs": 0.7, "flags": 0.2}

@@ -7,9 +7,9 @@ import torch
 
 from merging import MergingError, combine_into
 from merging.narrow import narrowed
-from study.asked import measure_now
 from study.export import Order, export
-from study.measure import Measurer
+from study.measuring.asked import measure_now
+from study.measuring.measure import Measurer
 from study.study import Study, open_study
 from study.verify import verify
 

@@ -9,9 +9,9 @@ import pytest
 
 from study.errors import StudyError
 from study.front import front
-from study.pack import contents, pack, stream
+from study.keeping.pack import contents, pack, stream
+from study.keeping.unpack import unpack
 from study.study import open_study
-from study.unpack import unpack
 from tests.conftest import run_command
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from study.errors import StudyError
-from study.measure import Measurer
+from study.measuring.measure import Measurer
 from study.preset import FACTS, preset
 from study.settings import Samples
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from study.errors import StudyError
-from study.places import Place
 from study.run import run
+from study.running.places import Place
 from tests.study.test_study_executor import TRIALS, Killer, same
 from tests.study.test_study_resume import small_demo
 

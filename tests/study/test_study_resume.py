@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from study.background.worker import alive, start, stop
 from study.demo import write_demo
-from study.outputs import load_outputs
+from study.measuring.outputs import load_outputs
 from study.run import run
 from study.study import Study, open_study
-from study.worker import alive, start, stop
 
 
 def small_demo(folder: Path) -> Study:

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from study.errors import StudyError
+from study.folder.study_file import parse
+from study.folder.trial import Trial
 from study.front import fitted, front
-from study.observe import observations
-from study.outputs import load_outputs, load_targets
-from study.plan import planned
-from study.repair import repair
+from study.keeping.repair import repair
+from study.keeping.table import table
+from study.measuring.outputs import load_outputs, load_targets
+from study.predicting.observe import observations
 from study.run import run
+from study.running.plan import planned
 from study.study import Study, open_study
-from study.study_file import parse
-from study.table import table
-from study.trial import Trial
 from tests.study.test_study_resume import content, small_demo
 
 FEW, FINALISTS, TRIALS = 24, 3, 12

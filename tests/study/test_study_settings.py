@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.errors import StudyError
+from study.folder.study_file import dump, parse
 from study.settings import Settings
-from study.study_file import dump, parse
 
 GOOD = """name: my study
 base: {model: ViT-B-32, weights: base.safetensors}

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from study.errors import StudyError
-from study.store import Store
-from study.trial import Measured
+from study.folder.store import Store
+from study.folder.trial import Measured
 
 HALF = Measured("accuracy", 0.5, 0.025, 400, 0.1)
 SECONDS = {"merge": 0.01, "forward": 0.2, "other": 0.0}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from study.errors import StudyError
+from study.keeping.table import as_csv, table, write_table
 from study.study import open_study
-from study.table import as_csv, table, write_table
 
 
 def test_every_number_comes_back(measured_demo: Path, tmp_path: Path) -> None:

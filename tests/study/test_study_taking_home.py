@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from study import hub
 from study.errors import StudyError
-from study.licences import licences
+from study.exporting import hub
+from study.exporting.licences import licences
 from study.study import Study, open_study
 from tests.conftest import run_command
 

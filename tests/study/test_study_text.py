@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from evaluation.models.head import read_head
-from study.doctor import doctor
 from study.export import Order, export
-from study.loading import loading
-from study.measure import Measurer
-from study.outputs import load_outputs
+from study.exporting.loading import loading
+from study.measuring.measure import Measurer
+from study.measuring.outputs import load_outputs
+from study.preflight.doctor import doctor
 from study.run import run
 from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Settings, TaskChoice
 from study.study import Study, create

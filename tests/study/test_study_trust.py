@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from merging import Recipe
+from study.choosing.trust import left_out, nearby, surrogates
+from study.exporting.retell import command_lines, recipe_text
 from study.front import fitted
-from study.retell import command_lines, recipe_text
 from study.study import open_study, vector
-from study.trust import left_out, nearby, surrogates
 
 AT = {"digits": 0.5, "signs": 0.4, "flags": 0.3}
 

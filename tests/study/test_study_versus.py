@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from study.choosing.versus import beaten, points, shared_tasks, stretches
 from study.errors import StudyError
-from study.versus import beaten, points, shared_tasks, stretches
 
 X = {"name": "x", "metric": "accuracy", "direction": "max"}
 Y = {"name": "y", "metric": "nll", "direction": "min"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from study import catalogue, waiting, worker
+from study.background import catalogue, waiting, worker
 
 
 def test_a_waiting_process_lists_the_methods_and_obeys_one_command(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from study import worker
+from study.background import worker
 from study.study import Study, open_study
 
 

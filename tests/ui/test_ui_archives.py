@@ -7,7 +7,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from study import library
+from study.keeping import library
 from ui import archives
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from study.axes import held_out, with_axis
 from study.demo import SOURCE, write_demo
+from study.folder.study_file import dump, parse
 from study.settings import MethodChoice, Samples, Screening, Settings
-from study.study_file import dump, parse
 from ui import copy, draft_settings, drafts, jobs
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from study import fits
+from study.background import fits
 from study.errors import StudyError
 from study.front import front
 from study.predict import predict

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from study import doctor, worker
+from study.background import worker
+from study.preflight import doctor
 from study.settings import MethodChoice
 from study.study import Study, open_study
 from tests.ui.visiting import texts, visit
@@ -66,7 +67,7 @@ def test_explore_hands_the_browser_one_message(measured: Study) -> None:
 
 
 def test_explore_opens_a_study_with_layer_groups(measured: Study) -> None:
-    from study.regroup import regroup
+    from study.varying.regroup import regroup
 
     study, _ = regroup(measured, 2)
     app = visit("explore", "demo", pick="~".join(["0.5"] * len(study.coefficients)))

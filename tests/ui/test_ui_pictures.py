@@ -9,8 +9,8 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from study import library
-from study.gallery import look, picture
+from study.choosing.gallery import look, picture
+from study.keeping import library
 from ui import pictures
 
 

@@ -54,7 +54,7 @@ def test_run_without_memory_offers_the_processor(measured: Study) -> None:
 
 
 def test_run_paused_and_stalled_have_their_buttons(measured: Study) -> None:
-    from study.lock import only_worker
+    from study.folder.lock import only_worker
 
     measured.store.begin(1, "task_arithmetic", 30)
     with only_worker(measured.folder):

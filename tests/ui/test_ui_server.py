@@ -10,10 +10,12 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from study import glance, library, worker
+from study.background import worker
 from study.errors import StudyError
-from study.lock import only_worker
-from study.pack import pack
+from study.exporting import glance
+from study.folder.lock import only_worker
+from study.keeping import library
+from study.keeping.pack import pack
 from study.server import allowance, confined, outside, refuse_large
 from study.settings import MethodChoice
 from study.study import Study, open_study
@@ -132,7 +134,7 @@ def test_the_worker_of_an_imported_study_reads_nothing_outside(place: Path, meas
 def test_a_model_hub_is_left_alone(place: Path, measured_demo: Path) -> None:
     import torch
 
-    from study.network import open_network
+    from study.measuring.network import open_network
 
     settings = open_study(measured_demo).settings
     for name in ("hf-hub:owner/model", "owner/model", "local-dir:x"):

@@ -1,4 +1,4 @@
-// What a mix says of single samples: real answers where it was measured, else a small model of the outputs (study/flips.py).
+// What a mix says of single samples: real answers where it was measured, else a small model (study/choosing/flips.py).
 import { normal } from "./maths.js";
 import { signedRows, whole } from "./pack.js";
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from study import library, versus
+from study.choosing import versus
 from study.front import REFUSALS, methods_measured
+from study.keeping import library
 from ui import charts, copy, methods, parts, state, words
 from ui import copy_history as told
 

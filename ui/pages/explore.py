@@ -7,12 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from study import worker
-from study.fits import beside
+from study.background import worker
+from study.background.fits import beside
+from study.choosing.trust import nearby
 from study.front import methods_measured
 from study.predict import predict
 from study.study import Study
-from study.trust import nearby
 from ui import copy, maps, methods, parts, state, words
 from ui.basic import basic
 from ui.checking import ask_for_check, await_check

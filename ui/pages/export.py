@@ -6,13 +6,13 @@ from typing import Any
 
 import streamlit as st
 
-from study import worker
-from study.fits import beside
+from study.background import worker
+from study.background.fits import beside
+from study.exporting.loading import ANY, loading
+from study.folder.trial import Trial
 from study.front import baselines, shown, task_facts
-from study.loading import ANY, loading
 from study.predict import predict
 from study.study import Study
-from study.trial import Trial
 from ui import copy, exports, forming, jobs, parts, state, taking, words
 from ui import copy_export as told
 from ui.glossary import meaning

@@ -6,8 +6,8 @@ import time
 
 import streamlit as st
 
-from study import library, pack
 from study.errors import StudyError
+from study.keeping import library, pack
 from study.study import Study
 from ui import archives, copy, draft_settings, jobs, parts, state, words
 from ui import copy_history as told

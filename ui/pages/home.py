@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from study import library
 from study.demo import DEFAULT, demo_tasks, write_demo
 from study.errors import StudyError
+from study.keeping import library
 from ui import copy, guide, parts, state, words
 from ui.glossary import meaning
 

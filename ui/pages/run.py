@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from study import library, worker
+from study.background import worker
+from study.keeping import library
 from study.study import Study
 from ui import copy, doctoring, draft_settings, jobs, parts, results, state, words
 from ui import copy_run as told

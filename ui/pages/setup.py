@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from study import library
 from study.errors import StudyError
 from study.front import task_facts
+from study.keeping import library
 from study.settings import MethodChoice
 from study.study import Study, create
 from ui import beyond, copy, draft_settings, drafts, methods, parts, state

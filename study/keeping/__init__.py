@@ -1,0 +1,1 @@
+"""Whole studies: listed, copied, packed, repaired, written as a table."""

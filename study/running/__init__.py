@@ -1,0 +1,1 @@
+"""Which trials to measure next, and where: the plan, the loop, devices, processes, a cluster. `study.run` begins it."""
