@@ -36,7 +36,7 @@ PICTURES = {
     "setup.png": Picture("/setup?study=demo", "text=Task arithmetic"),
     "run.png": Picture("/run?study=demo", "text=All results as a table"),
     "explore.png": Picture("/explore?study=demo", ".mx .task .value", (1280, 1100)),
-    "export.png": Picture("/export?study=demo&pick=1~0~0", "text=Write the checkpoint"),
+    "export.png": Picture("/export?study=demo&pick=1~0~0", "text=Write the model file"),
 }
 
 

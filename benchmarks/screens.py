@@ -71,7 +71,7 @@ SCREENS = (
     Screen("explore", "/explore?study=done", "Real samples on which"),
     Screen("export-none", "/export?study=fresh", "No mix is chosen yet"),
     Screen("export-predicted", f"/export?study=done&{PICK}", "Export it unchecked"),
-    Screen("export-checked", "/export?study=done&pick=1~0~0", "Write the checkpoint"),
+    Screen("export-checked", "/export?study=done&pick=1~0~0", "Write the model file"),
     Screen("export-forms", "/export?study=forms&pick=0.9~0.3~0.5", copy_export.FORM),
     Screen("history", "/history", "Bring in a study"),
     Screen("compare", "/compare?a=done:task_arithmetic&b=failed:task_arithmetic", "Hollow circles"),

@@ -27,8 +27,8 @@ def script() -> str:
 
 
 def explorer(data: dict[str, Any], key: str, on_choice: Callable[[], None]) -> Any:
-    """Show the explorer. The result has .choice (what is chosen), .failure, and what was asked for just now: .check,
-    .use, .turn (to another way of blending), .need (the large parts of the message)."""
+    """Show the explorer. The result has .choice (what is chosen), .failure, .need (the large parts of the message) and
+    .wish, what was asked for last: {"name": "check", "use" or "turn" (to another way of blending), "stamp", ...}."""
     mount = st.components.v2.component(
         "mergescape_explorer",
         html='<div class="mx"></div>',
@@ -39,9 +39,7 @@ def explorer(data: dict[str, Any], key: str, on_choice: Callable[[], None]) -> A
         key=key,
         data=data,
         on_choice_change=on_choice,
-        on_check_change=_nothing,
-        on_use_change=_nothing,
-        on_turn_change=_nothing,
+        on_wish_change=_nothing,
         on_need_change=_nothing,
         on_failure_change=_nothing,
     )

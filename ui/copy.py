@@ -185,6 +185,8 @@ METHOD_SHOWN = "Blended by"
 NEW_RESULTS = "{n} new results are in."
 UPDATE_MAP = "Update the map"
 CHECK_QUEUED = "Checking your mix on the real examples ..."
+CHECK_WAIT = "Your mix is being blended and measured on the real examples: about {time} once the models are loaded."
+CHECK_NEXT = "Your mix is measured on the real examples next: about {time}."
 CHECK_DONE = "Checked. Your mix is now a diamond on the map."
 CHECK_FAILED = "The check failed: {error}"
 CHECK_MORE = "A run is going on; your mix is measured next."
@@ -200,7 +202,9 @@ BASIC_HELP = "Slower, but with nothing that is not standard: sliders, a chart, a
 BASIC_LEFT = "{alive} of {n} mixes keep all your minimums; the most balanced ones first."
 BASIC_PICK = "Your mix: {list}."
 FAST_AGAIN = "Try the fast map again"
-ROUGH = "Predictions are rough here: left out in turn, mixes were missed by {list}."
+ROUGH = "The map is still rough: predictions are off by about {list} points."
+ROUGH_HELP = "Each measured mix was left out in turn and predicted from the others."
+ROUGH_RUNNING = "More mixes are being measured; it gets sharper by itself until you choose something."
 ROUGH_BUTTON = "Check {n} more mixes in this area, about {time}"
 ROUGH_ASKED = "{n} mixes near yours are being checked. The map gets sharper when they are in."
 DETAILS_MAP = "For experts: predictions, recipe, command line"
@@ -231,6 +235,7 @@ COLUMNS = {
     "task": "Task",
     "predicted": "Predicted",
     "checked": "Checked",
+    "kept": "Kept of the specialist",
     "test": "Final check (unseen examples)",
     "specialist": "Specialist alone",
     "average": "Plain averaging",
@@ -257,10 +262,14 @@ DTYPES = {
     "float16": "16 bit (half the size)",
     "bfloat16": "16 bit, bfloat",
 }
-EXPORT_BUTTON = "Write the checkpoint"
+EXPORT_BUTTON = "Write the model file"
 EXPORT_ANYWAY = "Export it unchecked"
 EXPORT_RUNNING = "Writing the model and doing the final check ..."
-EXPORT_BUSY = "A run is going on. You can export once it has finished or is stopped; this page notices by itself."
+EXPORT_BUSY = (
+    "More mixes are still being measured{left}. You can export once that has ended, or is stopped in step 3; "
+    "this page notices by itself."
+)
+EXPORT_LEFT = " (about {time} left)"
 EXPORT_DONE = "Saved on this computer, in this folder:"
 EXPORT_FAILED = "The export did not finish: {error}"
 EXPORTS_TITLE = "Exported so far"

@@ -16,12 +16,17 @@ def begin() -> None:
     state.remember(ON, True)
 
 
+def on() -> bool:
+    """Whether the guide is on in this visit."""
+    return bool(state.recall(ON))
+
+
 def step_of(page: str, study: Study) -> int | None:
     """Which of the five steps a page is, given what has happened; None on pages outside the way."""
     if page == "run":
         return 1
     if page == "explore":
-        return 3 if (state.recall("choice") or {}).get("pick") else 2
+        return 3 if (state.recall("choice") or {}).get("touched") else 2
     if page == "export":
         picked = state.picked(study)
         done = picked is not None and any(
@@ -35,7 +40,7 @@ def step_of(page: str, study: Study) -> int | None:
 def show(study: Study) -> None:
     """The step of this page, while the guide is on."""
     page = str(state.recall("page", ""))
-    step = step_of(page, study) if state.recall(ON) else None
+    step = step_of(page, study) if on() else None
     if step is None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="guide"):

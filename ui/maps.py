@@ -1,4 +1,4 @@
-"""Which map a visitor sees first: at once the last that was made, while the next one is made in the background."""
+"""Which map a visitor sees: first the last that was made; newer ones by themselves until something is chosen on it."""
 
 from __future__ import annotations
 
@@ -35,6 +35,16 @@ def opening_revision(study: Study, measuring: bool) -> str:
             _making.add(place)
             threading.Thread(target=_make, args=(study.folder.name, place), daemon=True).start()
     return revision
+
+
+def follows(study: Study, shown: str, method: str, measuring: bool) -> bool:
+    """Whether the map went on from the revision ``shown`` to a newer one, whose map is there to be drawn at once."""
+    newest = opening_revision(study, measuring)
+    if newest == shown:
+        return False
+    state.payload_of(study, newest, method, state.recall("surrogate"))
+    state.remember("map_revision", newest)
+    return True
 
 
 def _make(key: str, place: str) -> None:

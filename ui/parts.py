@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from study.background import worker
 from study.status import status
@@ -63,6 +65,13 @@ def starting(study: Study) -> bool:
 def is_demo(study: Study) -> bool:
     """Whether this is the built-in demo."""
     return study.settings.base.model.endswith("mergescape-demo.json")
+
+
+def draw_again() -> NoReturn:
+    """Draw the running fragment anew. Within a run of the whole page, which a click may end up in, the whole page."""
+    with suppress(StreamlitAPIException):
+        st.rerun(scope="fragment")
+    st.rerun()
 
 
 def header(study: Study, facts: Mapping[str, Any]) -> None:
@@ -124,12 +133,20 @@ def scores(
         if test:
             row[copy.COLUMNS["test"]] = words.with_error(test[name], unit)
         alone = lines.get(f"expert:{name}")
+        if alone and (predicted or checked):
+            now = checked[name]["value"] if checked else (predicted or {})[name]["mean"]
+            row |= _kept(task, now, alone["metrics"][name]["value"])
         if alone:
             row[copy.COLUMNS["specialist"]] = words.score(alone["metrics"][name]["value"], unit)
         if "average" in lines:
             row[copy.COLUMNS["average"]] = words.score(lines["average"]["metrics"][name]["value"], unit)
         rows.append(row)
     return rows
+
+
+def _kept(task: Json, now: float, alone: float) -> Json:
+    """What share of its specialist's score a mix keeps, as the map says it; nothing where less is better."""
+    return {copy.COLUMNS["kept"]: f"{100 * now / alone:.1f} %"} if task["direction"] == "max" and alone > 0 else {}
 
 
 def missed(tasks: list[Json], predicted: Json | None, checked: Json | None) -> list[str]:

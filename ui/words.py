@@ -22,7 +22,7 @@ def with_error(cell: Mapping[str, Any], unit: str) -> str:
 def likely(cell: Mapping[str, Any], unit: str) -> str:
     """A predicted value with its likely range."""
     if unit == "fraction":
-        return f"{100 * cell['mean']:.1f} ({100 * cell['low']:.1f} to {100 * cell['high']:.1f}) %"
+        return f"{100 * cell['mean']:.1f} % ({100 * cell['low']:.1f} to {100 * cell['high']:.1f})"
     return f"{cell['mean']:.3f} ({cell['low']:.3f} to {cell['high']:.3f})"
 
 

@@ -51,6 +51,7 @@ def test_from_the_demo_to_a_downloaded_model(page: Page, server: str, studies: P
     page.locator(".mx .task .value").first.wait_for()
     choose(page)
     page.locator(".mx").get_by_role("button", name="Check this mix").click()
+    expect(page.locator(".mx .busy")).not_to_be_empty()  # said at once, where the button is
     expect(page.locator(".mx .status")).to_have_text("checked", timeout=180_000)
     page.locator(".mx").get_by_role("button", name="Use this mix").click()
     expect(page.get_by_text(copy.IS_CHECKED)).to_be_visible()

@@ -58,7 +58,7 @@ def test_times_and_lists() -> None:
 def test_scores_carry_unit_and_error() -> None:
     assert words.score(0.8725, "fraction") == "87.2 %" and words.score(1.25, "nats") == "1.250"
     assert words.with_error({"value": 0.5, "stderr": 0.025}, "fraction") == "50.0 ± 2.5 %"
-    assert words.likely({"mean": 0.5, "low": 0.4, "high": 0.6}, "fraction") == "50.0 (40.0 to 60.0) %"
+    assert words.likely({"mean": 0.5, "low": 0.4, "high": 0.6}, "fraction") == "50.0 % (40.0 to 60.0)"
 
 
 def test_basic_map_has_the_fixed_mixes() -> None:

@@ -56,3 +56,5 @@ def test_who_opens_a_map_that_is_being_measured_sees_the_last_one(
     monkeypatch.setattr(state, "front", None)  # the map is there: nobody computes it again
     assert state.payload_of(measured, newest, "task_arithmetic")["checked"]
     assert maps.opening_revision(measured, measuring=False) == newest
+    assert maps.follows(measured, first, "task_arithmetic", measuring=False)
+    assert not maps.follows(measured, newest, "task_arithmetic", measuring=False)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from study.background import worker
+from study.front import baselines
 from study.preflight import doctor
 from study.settings import MethodChoice
 from study.study import Study, open_study
@@ -92,6 +94,9 @@ def test_a_measured_mix_is_called_checked(measured: Study) -> None:
     assert not app.exception
     assert copy.IS_CHECKED in texts(app)
     assert copy.COLUMNS["checked"] in app.table[0].value.columns
+    alone = baselines(measured)["expert:digits"]["metrics"]["digits"]["value"]
+    kept = app.table[0].value[copy.COLUMNS["kept"]].iloc[0]
+    assert kept == f"{100 * trial.metrics['digits'].value / alone:.1f} %"
     assert copy.EXPORT_BUTTON in [button.label for button in app.button]
 
 
@@ -178,6 +183,24 @@ def test_an_unexpected_error_is_one_line(measured: Study, monkeypatch: pytest.Mo
     app = visit("run", "demo")
     assert not app.exception
     assert "division by zero" in texts(app) and copy.UNEXPECTED_HELP in texts(app)
+
+
+def test_a_fragment_that_is_drawn_within_the_whole_page_can_be_drawn_again() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from ui.parts import draw_again
+
+        @st.fragment
+        def part() -> None:
+            st.session_state["times"] = st.session_state.get("times", 0) + 1
+            if st.session_state["times"] == 1:
+                draw_again()
+
+        part()
+
+    app = AppTest.from_function(page).run()
+    assert not app.exception and app.session_state["times"] == 2
 
 
 def test_first_screens_are_free_of_jargon() -> None:

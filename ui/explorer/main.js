@@ -11,6 +11,7 @@ const REST = 200;
 const SAY = 500;
 const WOBBLE = 400;
 const DRAWS = 20;
+const PATIENCE = 60000;
 const apps = new WeakMap();
 const heavy = new Map(); // messages by revision: Python sends the large parts once
 
@@ -29,6 +30,7 @@ class Explorer {
     this.root = component.parentElement.querySelector(".mx") ?? component.parentElement.appendChild(make("div", "mx"));
     this.connect(component);
     this.store = new Store(data);
+    this.sent = {};
     this.shape = this.shapeOf(data);
     this.build();
     this.watch();
@@ -38,7 +40,6 @@ class Explorer {
 
   connect(component) {
     this.send = component.setStateValue;
-    this.fire = component.setTriggerValue;
   }
 
   shapeOf(data) {
@@ -52,6 +53,7 @@ class Explorer {
       this.shape = this.shapeOf(data);
       this.build();
     } else this.store.load(data);
+    this.heard(data.heard);
     this.schedule();
     this.tell();
   }
@@ -61,7 +63,7 @@ class Explorer {
     const { text } = store.data;
     store.listeners = [(settled) => this.changed(settled)];
     const part = (tag, name) => make(tag, name);
-    this.parts = { chips: part("div", "chips"), why: part("p", "why"), units: part("div", "units"), history: part("div", "history"), limits: part("div", "limits"), status: part("span", "status") };
+    this.parts = { chips: part("div", "chips"), why: part("p", "why"), unit: part("p", "meaning"), units: part("div", "units"), busy: part("p", "hint busy"), history: part("div", "history"), limits: part("div", "limits"), status: part("span", "status") };
     const p = this.parts;
     [[p.units, text.unitLabel], [p.chips, text.startFrom]].forEach(([element, label]) => {
       element.setAttribute("role", "group");
@@ -72,6 +74,9 @@ class Explorer {
     this.live.setAttribute("aria-live", "polite");
     const bar = make("div", "bar");
     bar.append(p.chips, p.units);
+    const told = make("div", "told");
+    told.append(p.why, p.unit);
+    p.busy.setAttribute("role", "status");
     const left = make("div", "left");
     const title = make("div", "title");
     title.append(make("h3", "", text.yourMix), p.status);
@@ -80,10 +85,10 @@ class Explorer {
     this.stage = new Stage(store, this);
     this.tabs = new Tabs(store);
     this.keys = makeKeys(text);
-    left.append(title, ...this.rows.map((r) => r.element), p.limits, this.actions(text), p.history, this.strengths.element);
+    left.append(title, ...this.rows.map((r) => r.element), p.limits, this.actions(text), p.busy, p.history, this.strengths.element);
     const grid = make("div", "grid");
     grid.append(left, this.stage.element);
-    this.root.replaceChildren(bar, p.why, grid, this.tabs.element, this.keys, this.live);
+    this.root.replaceChildren(bar, told, grid, this.tabs.element, this.keys, this.live);
     this.observer?.disconnect();
     this.observer = new ResizeObserver((seen) => {
       sizes(seen);
@@ -137,12 +142,38 @@ class Explorer {
 
   request(name) {
     const { pick } = this.store.state;
-    if (pick) this.fire(name, { ...this.store.report(), stamp: Date.now() });
+    if (!pick || (name === "check" && (pick.kind === "checked" || this.sent.check || this.store.data.busy))) return;
+    this.wish(name, this.store.report());
+  }
+
+  /**
+   * Ask Python for something. A value that stays until Python says that it was heard: a trigger is lost where the page
+   * is drawn anew at the same moment. What was asked for is said at once, since an answer may take seconds.
+   */
+  wish(name, more) {
+    this.sent = { [name]: true, stamp: Date.now() };
+    this.send("wish", { ...more, name, stamp: this.sent.stamp });
+    clearTimeout(this.answer);
+    this.answer = setTimeout(() => this.answered(), PATIENCE);
+    this.schedule();
+  }
+
+  answered() {
+    clearTimeout(this.answer);
+    this.sent = {};
+    this.schedule();
+  }
+
+  /** Take a wish back that Python has heard, so that no reconnection repeats it. */
+  heard(stamp) {
+    if (!stamp || stamp !== this.sent.stamp) return;
+    this.answered();
+    this.send("wish", null);
   }
 
   /** Ask Python for another way of blending, at the mix that was pressed. */
   turnTo(method, pick) {
-    this.fire("turn", { method, pick, stamp: Date.now() });
+    this.wish("turn", { method, pick });
   }
 
   /** Likely outcomes of the chosen mix one after the other, a few seconds long; any change ends it. */
@@ -194,11 +225,12 @@ class Explorer {
     const { store, parts: p } = this;
     if (!store.cloud.n) return;
     const colours = palette(this.root);
-    const { text, busy } = store.data;
+    const { text } = store.data;
+    const busy = store.data.busy || (this.sent.check ? text.moment : null);
     this.root.classList.toggle("dark", colours.dark);
     drawChips(p.chips, store);
     drawWhy(p.why, store);
-    drawUnits(p.units, store);
+    drawUnits(p.units, p.unit, store);
     drawHistory(p.history, store, () => this.help());
     drawLimits(p.limits, store);
     drawStatus(p.status, store);
@@ -209,6 +241,9 @@ class Explorer {
     this.check.disabled = checked || Boolean(busy);
     this.check.textContent = checked ? text.checkedAlready : busy ? text.checking : text.check;
     this.check.className = checked ? "second" : "main";
+    const wait = checked || !busy ? "" : busy;
+    if (p.busy.textContent !== wait) p.busy.textContent = wait;
+    this.use.textContent = this.sent.use ? text.moment : text.use;
     this.use.className = checked ? "main" : "second";
     this.keep.disabled = store.state.tray.length >= 4;
     this.stage.draw(colours);
@@ -231,6 +266,7 @@ class Explorer {
     clearInterval(this.dance);
     clearTimeout(this.rest);
     clearTimeout(this.speak);
+    clearTimeout(this.answer);
   }
 }
 

@@ -122,13 +122,17 @@ export class ScatterMap {
     if (edge.length < 3) return;
     const corner = (ends, i) => [f.X.at(ends[i * T + f.X.t]), f.Y.at(ends[i * T + f.Y.t])];
     const outline = [...edge.map(([, , i]) => corner(hi, i)), ...edge.map(([, , i]) => corner(lo, i)).reverse()];
+    context.save();
+    context.beginPath();
+    context.rect(PAD.left, PAD.top, f.width - PAD.left - PAD.right, f.height - PAD.top - PAD.bottom);
+    context.clip(); // rough predictions reach far beyond the scores that occur
     context.fillStyle = colours.ghost;
     context.globalAlpha = 0.3;
     context.beginPath();
     outline.forEach(([x, y], k) => (k ? context.lineTo(x, y) : context.moveTo(x, y)));
     context.closePath();
     context.fill();
-    context.globalAlpha = 1;
+    context.restore();
   }
 
   /** The edge of every way of blending on these two tasks; own = unbroken, others = each its own dashes. */

@@ -46,7 +46,8 @@ export function drawWhy(element, store) {
   element.textContent = chip ? whyOf(store, chip) : store.data.text.whyOwn;
 }
 
-export function drawUnits(element, store) {
+/** The switch of units, and in a line what the chosen one means. */
+export function drawUnits(element, meaning, store) {
   const { text } = store.data;
   const units = ["kept", "score", "gain"].filter(
     (unit) => unit === "score" || (unit === "kept" ? store.tasks.some(canKeep) : store.tasks.some((t) => t.average !== null)),
@@ -59,6 +60,8 @@ export function drawUnits(element, store) {
     }),
   );
   press(element, units, store.state.unit);
+  const says = text.unitHelp[store.state.unit];
+  if (meaning.textContent !== says) meaning.textContent = says;
 }
 
 export function drawHistory(element, store, help) {

@@ -23,7 +23,7 @@ export function extent(store, t) {
   return store.extents.get(key);
 }
 
-/** A task's axis between two pixels: at(stored value), screen(value as shown). */
+/** A task's axis between two pixels: at(stored value), within(the same, but not beyond the ends), screen(value as shown). */
 export function axisOf(store, t, from, to) {
   const [low, high] = extent(store, t);
   const task = store.tasks[t];
@@ -31,7 +31,9 @@ export function axisOf(store, t, from, to) {
   const scale = (to - from) / (high - low);
   const [zero, one] = [shown(0, task, unit), shown(1, task, unit)];
   const [start, slope] = [from + (zero - low) * scale, (one - zero) * scale];
-  return { t, low, high, at: (v) => start + v * slope, screen: (s) => from + (s - low) * scale };
+  const at = (v) => start + v * slope;
+  const [first, last] = [Math.min(from, to), Math.max(from, to)];
+  return { t, low, high, at, within: (v) => Math.min(last, Math.max(first, at(v))), screen: (s) => from + (s - low) * scale };
 }
 
 /** Predicted mixes: ruled-out ones as specks, the others as circles that fade with the risk of missing a minimum. */
@@ -101,10 +103,10 @@ export function drawPick(surface, X, Y, pick, size = 8) {
   context.strokeStyle = colours.pick;
   context.lineWidth = 2;
   context.beginPath();
-  context.moveTo(X.at(pick.lo[X.t]), y);
-  context.lineTo(X.at(pick.hi[X.t]), y);
-  context.moveTo(x, Y.at(pick.lo[Y.t]));
-  context.lineTo(x, Y.at(pick.hi[Y.t]));
+  context.moveTo(X.within(pick.lo[X.t]), y);
+  context.lineTo(X.within(pick.hi[X.t]), y);
+  context.moveTo(x, Y.within(pick.lo[Y.t]));
+  context.lineTo(x, Y.within(pick.hi[Y.t]));
   context.stroke();
   if (pick.kind === "checked" && pick.guess) tail(surface, X, Y, pick);
   if (pick.kind === "checked") diamond(context, x, y, size + 0.5, colours.pick, colours.background);

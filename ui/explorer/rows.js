@@ -144,7 +144,7 @@ export class TaskRow {
     };
     const reach = Number.isFinite(found.reach[t]) ? found.reach[t] : low;
     box(this.open, share(minimum ?? low), share(reach));
-    box(this.shut, share(reach), 1);
+    box(this.shut, share(reach), reach < found.best[t] ? 1 : 0); // what no mix reaches was not ruled out by anybody
     this.input.value = String(minimum === null ? 0 : Math.max(1, Math.round(STEPS * share(minimum))));
     const level = minimum === null ? text.noLimit : fill(text.atLeast, { level: number(minimum, task, unit) + suffix(task, unit) });
     this.level.textContent = task.sign < 0 && minimum !== null ? fill(text.atMost, { level: number(minimum, task, unit) + suffix(task, unit) }) : level;

@@ -94,7 +94,7 @@ export class Stage {
     const { store } = this;
     const { text } = store.data;
     const roles = new Set(store.checked.map((p) => p.role));
-    const names = ["pick", "predicted", "checked", ...["specialist", "base", "average", "arithmetic"].filter((r) => roles.has(r)), "range", "out"];
+    const names = ["pick", "predicted", "checked", ...["specialist", "base", "average", "arithmetic"].filter((r) => roles.has(r)), "range", "outcomes", "out"];
     names.forEach((name) => this.legend.append(make("li", name, text.legend[name])));
     store.others.forEach((other, index) => {
       const item = make("li", `other other${index % 3}`);

@@ -12,6 +12,7 @@ export class Store {
     this.future = [];
     this.state = null;
     this.listeners = [];
+    this.met = Boolean(data.start?.pick) && data.start.touched !== false; // the choice was made before this visit to the map
     this.look = { view: "map", reference: "average", hidden: new Set(), ranges: data.tasks.length === 2, tab: null };
     this.load(data);
   }
@@ -30,6 +31,7 @@ export class Store {
       const seen = this.refresh(pick);
       return fresh && seen?.kind === "predicted" ? this.byStrengths(seen.c) : seen;
     };
+    if (fresh && !this.touched && this.presets.length) Object.assign(this.state, { pick: this.byIndex(this.presets[0].index), chip: this.presets[0].id });
     this.state.pick = again(this.state.pick);
     this.state.tray = this.state.tray.map(again);
     this.measure();
@@ -48,6 +50,11 @@ export class Store {
     this.presets = this.cloud.n ? presets(this.cloud, this.tasks, this.range) : [];
     this.trusted = Boolean(data.emulator) && data.emulator.trusted;
     this.offers = new Map();
+  }
+
+  /** Whether the choice is somebody's own; until then it follows the map. */
+  get touched() {
+    return this.met || this.past.length + this.future.length + this.state.tray.length > 0;
   }
 
   /** The fixed mix that gains and losses are told against: plain average unless another was asked for. */
@@ -69,8 +76,8 @@ export class Store {
       pick: null,
     };
     const first = this.presets[0];
-    state.pick = start.pick ? this.byStrengths(start.pick) : first ? this.byIndex(first.index) : null;
-    state.chip = start.pick ? null : (first?.id ?? null);
+    state.pick = this.met ? this.byStrengths(start.pick) : first ? this.byIndex(first.index) : null;
+    state.chip = this.met ? null : (first?.id ?? null);
     state.tray = (start.tray ?? []).map((c) => this.byStrengths(c)).filter((pick) => pick !== null);
     return state;
   }
@@ -286,6 +293,6 @@ export class Store {
     const { min, lock, pick, tray, x, y, unit } = this.state;
     const short = (c) => c.map((v) => Math.round(v * 1e4) / 1e4);
     const have = `${this.data.rev}${this.packed ? "+" : ""}`;
-    return { min, lock, x, y, unit, have, pick: pick ? short(pick.c) : null, kind: pick?.kind ?? null, tray: tray.map((p) => short(p.c)) };
+    return { min, lock, x, y, unit, have, touched: this.touched, pick: pick ? short(pick.c) : null, kind: pick?.kind ?? null, tray: tray.map((p) => short(p.c)) };
   }
 }

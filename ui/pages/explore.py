@@ -13,9 +13,9 @@ from study.choosing.trust import nearby
 from study.front import methods_measured
 from study.predict import predict
 from study.study import Study
-from ui import copy, maps, methods, parts, state, words
+from ui import copy, guide, maps, methods, parts, state, words
 from ui.basic import basic
-from ui.checking import ask_for_check, await_check
+from ui.checking import ask_for_check, await_check, check_words, told_answer
 from ui.component import explorer
 from ui.details import details
 from ui.payload import exact_point
@@ -112,16 +112,16 @@ def the_map(key: str, revision: str, method: str) -> None:
         details(study, payload, revision, method)
         return
     data = message(study, payload, revision, method)
-    data |= {"start": state.recall("start"), "busy": state.recall("asked") is not None}
-    data["exact"] = exact(study, payload, method)
+    data |= {"start": state.recall("start"), "busy": check_words(study) if state.recall("asked") is not None else None}
+    data |= {"exact": exact(study, payload, method), "heard": state.recall("heard")}
     result = explorer(data, key=f"map-{key}", on_choice=lambda: None)
     if result.need:
         state.forget("browser_has")
-        st.rerun(scope="fragment")
+        parts.draw_again()
     if result.failure:
         log.warning("the fast map of %s did not start in a browser: %s", key, result.failure)
         state.remember("failure", result.failure)
-        st.rerun(scope="fragment")
+        parts.draw_again()
     again = False
     if result.choice:
         before = state.recall("choice") or {}
@@ -130,19 +130,25 @@ def the_map(key: str, revision: str, method: str) -> None:
         state.remember("browser_has", result.choice.get("have"))
         asks = result.choice.get("kind") == "pending" and result.choice.get("pick") != before.get("pick")
         again = asks or (arrived and not str(result.choice.get("have")).endswith("+"))
-    if result.turn:
-        state.remember("turn", result.turn)
-        st.rerun()
-    if result.check:
-        ask_for_check(study, method, result.check["pick"])
-        st.rerun()
-    if result.use:
-        state.keep_choice({k: v for k, v in result.use.items() if k != "stamp"}, payload)
-        state.remember("leaving", True)
-        st.rerun()  # a fragment that leaves the page itself would leave the next one blank
-    if again:  # last: drawing anew forgets a button that came in the same message
-        st.rerun(scope="fragment")
+    if result.wish and result.wish["stamp"] != state.recall("heard"):
+        grant(study, method, dict(result.wish), payload)
+    if again:
+        parts.draw_again()
     details(study, payload, revision, method)
+
+
+def grant(study: Study, method: str, wish: dict[str, Any], payload: dict[str, Any]) -> None:
+    """Do what was asked for on the map; once, however often the page is drawn meanwhile."""
+    name, stamp = wish.pop("name"), wish.pop("stamp")
+    if name == "turn":
+        state.remember("turn", wish)
+    elif name == "check":
+        ask_for_check(study, method, wish["pick"])
+    elif name == "use":
+        state.keep_choice(wish, payload)
+        state.remember("leaving", True)  # a fragment that leaves the page itself would leave the next one blank
+    state.remember("heard", stamp)
+    st.rerun()
 
 
 def message(study: Study, payload: dict[str, Any], revision: str, method: str) -> dict[str, Any]:
@@ -188,9 +194,14 @@ def rough(study: Study, payload: dict[str, Any], method: str) -> None:
         return
     tasks = payload["tasks"]
     missed = [f"{tasks[one['task']]['title']} {one['miss'] * tasks[one['task']]['scale']:.1f}" for one in found]
-    each = parts.standing(study)["seconds_per_trial"] or 1.0
+    facts = parts.standing(study)
+    each = facts["seconds_per_trial"] or 1.0
+    text = copy.ROUGH.format(list=words.listed(missed))
+    if facts["worker"]["running"] and facts["worker"]["budget"]:
+        parts.small(f"{text} {copy.ROUGH_RUNNING}")
+        return
     with st.container(border=True):
-        st.markdown(copy.ROUGH.format(list=words.listed(missed)))
+        st.markdown(text, help=copy.ROUGH_HELP)
         if st.button(copy.ROUGH_BUTTON.format(n=REFINE, time=words.duration(REFINE * each)), key="refine"):
             picked = state.picked(study) or {one["name"]: (one["low"] + one["high"]) / 2 for one in payload["experts"]}
             points = beside(nearby, study, study.method(method), picked, REFINE)
@@ -202,7 +213,7 @@ def rough(study: Study, payload: dict[str, Any], method: str) -> None:
             st.rerun()
 
 
-def watch(key: str, revision: str) -> None:
+def watch(key: str, revision: str, method: str) -> None:
     """Looks after a requested check and after a run that goes on; calls the full page once, when there is news."""
     study, _ = state.current_study()
     if study is None or study.folder.name != key:
@@ -211,7 +222,10 @@ def watch(key: str, revision: str) -> None:
         await_check(study, str(state.recall("asked")))
         return
     fresh = _new_results(study, revision)
-    if fresh:
+    touched = (state.recall("choice") or {"touched": False}).get("touched", True)
+    if fresh and not touched and maps.follows(study, revision, method, worker.alive(study.folder)):
+        st.rerun()
+    if fresh and touched:
         with st.container(horizontal=True, vertical_alignment="center"):
             parts.small(copy.NEW_RESULTS.format(n=fresh))
             if st.button(copy.UPDATE_MAP, key="update"):
@@ -254,16 +268,18 @@ if state.forget("leaving"):
 if len(current.done()) < parts.map_needs(current) or not methods_measured(current):
     wait_for_map(current)
 st.title(copy.EXPLORE_TITLE)
-st.markdown(copy.EXPLORE_LEAD)
+if not guide.on():
+    st.markdown(copy.EXPLORE_LEAD)
 shown_method = choose_method(current)
 shown_revision = revision_shown(current)
-notice = st.container()  # always there, so that the map below keeps its place and is not built anew
+often = state.recall("asked") is not None or worker.alive(current.folder)
+# Always there, so that the map below keeps its place and is not built anew; with room for news while there may be some.
+notice = st.container(key="news" if often else "quiet")
 with notice:
     waiting = state.recall("asked") is not None
-    often = waiting or worker.alive(current.folder)
-    st.fragment(watch, run_every=LOOK if often else LOOK_IDLE)(current.folder.name, shown_revision)
-    if not waiting and state.recall("answered"):
-        st.success(state.recall("answered"))
+    st.fragment(watch, run_every=LOOK if often else LOOK_IDLE)(current.folder.name, shown_revision, shown_method)
+    if not waiting:
+        told_answer()
 with st.spinner(copy.MAKING_MAP):
     whole = state.payload_of(current, shown_revision, shown_method, state.recall("surrogate"))
 state.remember("start", state.opening(current, whole))

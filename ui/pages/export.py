@@ -135,11 +135,12 @@ def until_free(key: str) -> None:
         return
     if not worker.alive(study.folder):
         st.rerun()
-    st.caption(copy.EXPORT_BUSY)
+    left = parts.standing(study)["seconds_left"]
+    st.caption(copy.EXPORT_BUSY.format(left=copy.EXPORT_LEFT.format(time=words.duration(left)) if left else ""))
 
 
-def write_form(study: Study, method: str, strengths: dict[str, float], done: bool) -> None:
-    """Name, precision, go."""
+def write_form(study: Study, method: str, strengths: dict[str, float], done: bool, again: bool) -> None:
+    """Name, precision, go; how it stands appears where the button was pressed. again: this mix was written before."""
     st.subheader(copy.EXPORT_SECTION)
     left, right = st.columns(2)
     name = left.text_input(copy.EXPORT_NAME, value=jobs.free_name(study, "my-mix"), max_chars=60)
@@ -155,11 +156,15 @@ def write_form(study: Study, method: str, strengths: dict[str, float], done: boo
         st.caption(told.UNCHECKED)
     enough = taking.room(study)
     taking.licence_box(study)
+    writing = any(one.state == "running" for one in jobs.exports(study))
     label = copy.EXPORT_BUTTON if done else copy.EXPORT_ANYWAY
-    if st.button(label, type="primary" if done else "secondary", disabled=not good or busy or not enough, key="write"):
+    shut = not good or busy or writing or not enough
+    if st.button(label, type="primary" if done and not again else "secondary", disabled=shut, key="write"):
         wanted = study.check(study.method(method), strengths)
         jobs.start_export(study, wanted, method, jobs.free_name(study, name), dtype, exact)
         st.rerun()
+    if writing:
+        watch(study.folder.name)
     command(study, method, strengths, name, f"--format '{dtype}'{' --exact' if exact else ''}")
 
 
@@ -200,11 +205,15 @@ def finished(study: Study, export: jobs.Export) -> None:
         st.code("\n".join(f"{value}  {name}" for name, value in facts["sha256"].items()), language=None)
 
 
+def written(study: Study, method: str, strengths: dict[str, float]) -> bool:
+    """Whether the newest export is of this mix."""
+    done = [one for one in jobs.exports(study) if one.state == "done"]
+    return bool(done) and done[0].method == method and done[0].coefficients == strengths
+
+
 def all_exports(study: Study) -> None:
-    """Running, failed and finished exports, the newest first."""
+    """Failed and finished exports, the newest first."""
     found = jobs.exports(study)
-    if any(one.state == "running" for one in found):
-        watch(study.folder.name)
     if found and found[0].state == "failed":
         st.error(copy.EXPORT_FAILED.format(error=found[0].error))
     done = [one for one in found if one.state == "done"]
@@ -222,12 +231,18 @@ st.title(copy.EXPORT_TITLE, help=meaning("export"))
 chosen = state.picked(current)
 if chosen is None:
     choose_first()
+    all_exports(current)
 else:
     way = method_of(current)
     measured = trial_of(current, way, chosen)
     is_done = measured is not None and measured.state == "done"
-    the_mix(current, way, measured.coefficients if measured else chosen, measured)
+    strengths = measured.coefficients if measured else chosen
+    the_mix(current, way, strengths, measured)
     if not is_done or (measured is not None and not measured.test):
         check(current, way, chosen, measured)
-    write_form(current, way, measured.coefficients if measured else chosen, is_done)
-all_exports(current)
+    again = written(current, way, strengths)
+    if again:  # what was just written comes first: it is what a person now wants to take
+        all_exports(current)
+    write_form(current, way, strengths, is_done, again)
+    if not again:
+        all_exports(current)

@@ -79,17 +79,17 @@ def buttons(study: Study, facts: dict[str, Any]) -> None:
         if now["pausing"]:
             if st.button(told.GO_ON, key="go-on", type="primary"):
                 study.store.request_pause(False)
-                st.rerun(scope="fragment")
+                parts.draw_again()
             if now["phase"] != "paused":
                 st.caption(told.PAUSING)
         elif now["phase"] == "measuring" and st.button(told.PAUSE, key="pause"):
             study.store.request_pause()
-            st.rerun(scope="fragment")
+            parts.draw_again()
         with st.popover(copy.CANCEL, key="stop"):
             st.markdown(told.SURE.format(done=facts["done"]))
             if st.button(told.STOP, key="cancel", type="primary"):
                 study.store.request_cancel()
-                st.rerun(scope="fragment")
+                parts.draw_again()
         st.caption(copy.CLOSE_TAB)
 
 

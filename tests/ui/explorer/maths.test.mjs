@@ -201,6 +201,22 @@ test("the store: a prediction becomes a check when its measurement arrives, the 
   near(store.state.pick.guess.m, [0.8, 0.7]);
 });
 
+test("the store: until somebody chooses, the choice is the most balanced mix of the newest map", () => {
+  const store = new Store(message());
+  assert.equal(store.report().touched, false);
+  const better = { c: [0.4, 0.4], m: [0.88, 0.87], lo: [0.8, 0.8], hi: [0.9, 0.9] };
+  const points = rows.map((m, i) => ({ c: [cloud.c[2 * i], cloud.c[2 * i + 1]], m, lo: m, hi: m }));
+  store.load(message({ rev: "2", cloud: packed([...points, better]) }));
+  near(store.state.pick.c, better.c);
+  assert.equal(store.state.chip, store.presets[0].id);
+  store.choose(store.byIndex(1));
+  store.undo();
+  assert.equal(store.report().touched, true); // somebody was here, even if it was undone
+  const again = new Store(message({ start: { pick: [0.5, 0.5], touched: false } }));
+  assert.equal(again.report().touched, false);
+  assert.equal(new Store(message({ start: { pick: [0.5, 0.5] } })).report().touched, true);
+});
+
 test("the store: one press is one step, part of the way to a near neighbour", () => {
   const store = new Store(message());
   store.choose(store.byIndex(2));
