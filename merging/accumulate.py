@@ -5,7 +5,7 @@ with one rounding (a fused multiply-add), in the order of the rows, so pieces an
 directions, or the differences of experts from the base, which are then never written down as a whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -27,16 +27,16 @@ def accumulate(out: Tensor, base: Tensor, matrix: Tensor, stretches: Sequence[St
     if out.device.type != "cpu":
         piece, threads = max(1, out.numel()), 1
     parts = [
-        (slice(start, min(start + piece, part.stop)), scalars)
+        (each, scalars)
         for part, scalars in stretches
-        for start in range(part.start, part.stop, piece)
+        for each in _pieces(out[part], base[part], matrix[:, part], scalars, piece)
     ]
 
     waiting = iter(parts)  # shared: whichever thread is free takes the next piece
 
     def work() -> None:
-        for part, scalars in waiting:
-            _accumulate(out[part], base[part], matrix[:, part], scalars)
+        for (room, origin, *rows), scalars in waiting:
+            _accumulate(room, origin, rows, scalars)
 
     if threads == 1 or len(parts) == 1:
         work()
@@ -46,10 +46,18 @@ def accumulate(out: Tensor, base: Tensor, matrix: Tensor, stretches: Sequence[St
             done.result()
 
 
-def _accumulate(out: Tensor, base: Tensor, rows: Tensor, scalars: Scalars) -> None:
-    pairs = [(row, float(a)) for row, a in zip(rows, scalars.experts, strict=True) if a != 0.0]
+def _pieces(out: Tensor, base: Tensor, matrix: Tensor, scalars: Scalars, piece: int) -> Iterator[tuple[Tensor, ...]]:
+    """Cut out, base and the rows that are read into pieces. All at once: cut in the threads, they would hold each
+    other up.
+    """
+    rows = [row for row, multiplier in zip(matrix, scalars.experts, strict=True) if multiplier != 0.0]
+    return zip(*(each.split(piece) for each in (out, base, *rows)), strict=True)
+
+
+def _accumulate(out: Tensor, base: Tensor, rows: Sequence[Tensor], scalars: Scalars) -> None:
+    multipliers = [float(a) for a in scalars.experts if a != 0.0]
     so_far = base if scalars.base == 1.0 else torch.mul(base, scalars.base, out=out)
-    for row, multiplier in pairs:
+    for row, multiplier in zip(rows, multipliers, strict=True):
         so_far = torch.add(so_far, row, alpha=multiplier, out=out)
     if so_far is base:
         out.copy_(base)
