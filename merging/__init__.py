@@ -24,7 +24,7 @@ from merging.output import merge
 from merging.reading import read_merge, read_recipe
 from merging.recipe import Part, Recipe, new_recipe
 from merging.setting import Setting
-from merging.stream import merge_plan, merge_tensors
+from merging.stream import OpenRecipe, merge_plan, merge_tensors
 from merging.task_vector import Entry, Layout, TaskVectors, task_vectors
 from merging.tensors import Tensors, open_tensors
 from merging.writing import Slot, atomic, write
@@ -43,6 +43,7 @@ __all__ = [
     "MergingError",
     "Method",
     "NEEDS",
+    "OpenRecipe",
     "Paper",
     "Part",
     "Recipe",

@@ -80,12 +80,13 @@ def merge_to_adapter(recipe: Recipe, folder: Path, out: Path, rank: int | None =
             f"'{recipe.method}' merges full weights, not the factors of adapters.",
             f"Use {able}, or write the full weights.",
         )
-    base, experts = recipe.checkpoints(folder)
+    opened = recipe.opened(folder)
+    base, experts = opened.base, opened.experts
     refuse_overwriting(out, [base.path, *(expert.path for expert in experts)])
     for expert in experts:
         if not is_adapter(expert.path):
             raise MergingError(f"Expert '{expert.name}' is not an adapter.", "Write the full weights instead.")
-    full = new_recipe(base, experts, method, recipe.coefficients, out, recipe.dtype, recipe.exact, groups=recipe.groups)
+    full = new_recipe(opened, out)
     with ExitStack() as stack:
         tensors = stack.enter_context(open_tensors(base.path))
         adapters = [stack.enter_context(open_adapter(expert.path, tensors)) for expert in experts]

@@ -49,34 +49,22 @@ def merge(
         MergingError: a wrong recipe or checkpoint, or an `out` that holds something else.
     """
     out = Path(out)
-    method = recipe.made()
-    base, experts = recipe.checkpoints(folder)
-    learned = recipe.learned(folder)
-    refuse_overwriting(out, [base.path, *(expert.path for expert in experts)])
-    with task_vectors(base, experts) as vectors:
-        plan = merge_plan(vectors, recipe.dtype)
+    opened = recipe.opened(folder)
+    base = opened.base.path
+    refuse_overwriting(out, [base, *(expert.path for expert in opened.experts)])
+    with task_vectors(opened.base, opened.experts) as vectors:
+        plan = merge_plan(vectors, opened.dtype)
     single = out.suffix == ".safetensors"
-    full = new_recipe(
-        base,
-        experts,
-        method,
-        recipe.coefficients,
-        out.parent if single else out,
-        recipe.dtype,
-        recipe.exact,
-        learned,
-        recipe.groups,
-    )
+    full = new_recipe(opened, out.parent if single else out)
     metadata = {"format": "pt", "mergescape": full.identity()}
-    tensors = merge_blocks(method, base, experts, full.coefficients, recipe.dtype, recipe.exact, learned, recipe.groups)
-    stream = reported(tensors, plan, progress)
+    stream = reported(merge_blocks(opened), plan, progress)
     if single:
         recipe_file = out.with_suffix(".recipe.yaml")
         found = {out.name: write(out, stream, metadata, plan)}
         found[recipe_file.name] = write_text(recipe_file, full.to_yaml())
         return found
-    files = {RECIPE: full.to_yaml().encode()} | companions(base.path)
-    return write_folder(out, stream, plan, metadata, Folder(files, base.path), shard)
+    files = {RECIPE: full.to_yaml().encode()} | companions(base)
+    return write_folder(out, stream, plan, metadata, Folder(files, base), shard)
 
 
 def reported(

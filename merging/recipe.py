@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -17,11 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from merging.checkpoint import Checkpoint, reference
 from merging.directions import needs_samples
 from merging.errors import MergingError, nearest
-from merging.groups import Groups, names_of
+from merging.groups import names_of
 from merging.method import Method, ordered
 from merging.method import method as make_method
 from merging.plain_yaml import read_yaml
-from merging.stream import DType
+from merging.stream import DType, OpenRecipe
 from merging.threads import pool
 
 VERSIONS = ("torch", "numpy", "safetensors")
@@ -149,37 +149,36 @@ class Recipe(BaseModel):
             base, *experts = executor.map(lambda part: _referenced(part, folder), parts)
         return base, tuple(experts)
 
+    def opened(self, folder: Path) -> OpenRecipe:
+        """Find and read all that the recipe names; paths are relative to `folder`.
 
-def new_recipe(
-    base: Checkpoint,
-    experts: Sequence[Checkpoint],
-    method: Method,
-    coefficients: Mapping[str, float],
-    folder: Path,
-    dtype: DType = "as base",
-    exact: bool = False,
-    prepared: Path | None = None,
-    groups: Groups | None = None,
-) -> Recipe:
+        Raises:
+            MergingError: as `made`, `checkpoints` and `learned`.
+        """
+        method, (base, experts) = self.made(), self.checkpoints(folder)
+        learned = self.learned(folder)
+        return OpenRecipe(method, base, experts, self.coefficients, self.dtype, self.exact, learned, self.groups)
+
+
+def new_recipe(opened: OpenRecipe, folder: Path) -> Recipe:
     """Return the complete recipe of a merge, with paths relative to `folder`.
-
-    `prepared` is the file of the directions, for a method that learns from samples; `groups` as in `combine_into`.
 
     Raises:
         MergingError: coefficients that the method cannot take.
     """
+    method, experts, groups = opened.method, opened.experts, opened.groups
     names = names_of([expert.name for expert in experts], groups)
-    values = ordered(method, names, coefficients, None if groups is None else len(experts))
+    values = ordered(method, names, opened.coefficients, None if groups is None else len(experts))
     return Recipe(
-        base=_part(base, folder),
+        base=_part(opened.base, folder),
         experts=tuple(_part(expert, folder) for expert in experts),
         method=method.name,
         settings=method.settings,
         coefficients=dict(zip(names, values.tolist(), strict=True)),
         groups=groups,
-        prepared=_prepared(method, prepared, folder),
-        exact=exact,
-        dtype=dtype,
+        prepared=_prepared(method, opened.prepared, folder),
+        exact=opened.exact,
+        dtype=opened.dtype,
         versions=versions(),
         papers=(Reference(**asdict(method.paper)),),
     )

@@ -5,6 +5,7 @@ in parallel and given in their order; their bits are those of `combine_into`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from threading import Lock
@@ -39,6 +40,23 @@ DTYPES: Mapping[DType, torch.dtype | None] = {
 }
 
 
+@dataclass(frozen=True)
+class OpenRecipe:
+    """What a recipe names, found and read: all that one merge is made from.
+
+    `prepared` is the file of the directions, for a method that learns from samples; `groups` as in `combine_into`.
+    """
+
+    method: Method
+    base: Checkpoint
+    experts: Sequence[Checkpoint]
+    coefficients: Mapping[str, float]
+    dtype: DType = "as base"
+    exact: bool = False
+    prepared: Path | None = None
+    groups: Groups | None = None
+
+
 def merge_tensors(
     method: Method,
     base: Checkpoint,
@@ -49,30 +67,20 @@ def merge_tensors(
     prepared: Path | None = None,
     groups: Groups | None = None,
 ) -> Iterator[tuple[str, Tensor]]:
-    """Merge tensor by tensor, in the order of `merge_plan`; see `merge_blocks`."""
+    """Merge tensor by tensor, in the order of `merge_plan`; see `OpenRecipe` and `merge_blocks`."""
+    recipe = OpenRecipe(method, base, experts, coefficients, dtype, exact, prepared, groups)
     parts: list[Tensor] = []
     with task_vectors(base, experts) as vectors:
         plan = {slot.name: slot for slot in merge_plan(vectors, dtype)}
-    for name, part in merge_blocks(method, base, experts, coefficients, dtype, exact, prepared, groups):
+    for name, part in merge_blocks(recipe):
         parts.append(part)
         if sum(each.numel() for each in parts) == plan[name].numel:
             yield name, torch.cat(parts) if len(parts) > 1 else part
             parts = []
 
 
-def merge_blocks(
-    method: Method,
-    base: Checkpoint,
-    experts: Sequence[Checkpoint],
-    coefficients: Mapping[str, float],
-    dtype: DType = "as base",
-    exact: bool = False,
-    prepared: Path | None = None,
-    groups: Groups | None = None,
-) -> Iterator[tuple[str, Tensor]]:
+def merge_blocks(recipe: OpenRecipe) -> Iterator[tuple[str, Tensor]]:
     """Merge in the order of `merge_plan`, large tensors in blocks of rows; int and bool tensors are the base's.
-
-    `prepared` is the file of the directions, for a method that learns from samples; `groups` as in `combine_into`.
 
     Bit-identical to `combine_into` and one cast at the end. Holds a few blocks of each expert at a time, or a few
     tensors where the method needs them whole.
@@ -80,19 +88,20 @@ def merge_blocks(
     Raises:
         MergingError: wrong coefficients, checkpoints that do not match, or a value that `dtype` cannot hold.
     """
-    with task_vectors(base, experts) as vectors:
+    method = recipe.method
+    with task_vectors(recipe.base, recipe.experts) as vectors:
         tensors = [entry.name for entry in vectors.layout.entries]
-        values = per_tensor(method, vectors.names, coefficients, groups, tensors)
-        known = _learned(method, vectors, prepared)
+        values = per_tensor(method, vectors.names, recipe.coefficients, recipe.groups, tensors)
+        known = _learned(method, vectors, recipe.prepared)
         by_rows = method.by_rows or known is not None
         largest = max(entry.numel for entry in vectors.layout.entries)
         threads = min(torch.get_num_threads(), MOST) if by_rows or largest <= SMALL else 1
         with pool(threads) as executor:
-            survey = None if method.needs else executor.submit(surveyed, method, vectors, values, exact).result()
-            stream = _Stream(method, vectors, values, exact, survey, known)
+            survey = None if method.needs else executor.submit(surveyed, method, vectors, values, recipe.exact).result()
+            stream = _Stream(method, vectors, values, recipe.exact, survey, known)
             work = [
                 (slot, rows)
-                for slot in merge_plan(vectors, dtype)
+                for slot in merge_plan(vectors, recipe.dtype)
                 for rows in (blocks(slot.shape) if by_rows else [...])
             ]
             yield from in_order(executor, threads + 1, stream.made, work)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import torch
 
-from merging import Recipe, merge, new_recipe, write
+from merging import OpenRecipe, Recipe, merge, new_recipe, write
 from merging import method as method_of
 from study.errors import StudyError
 from study.exporting.card import card
@@ -93,7 +93,8 @@ def _fill(study: Study, order: Order, draft: Path, out: Path, device: str | None
         method = measurer.method(order.choice)
         groups = study.settings.groups
         learned = measurer.directions(order.choice).path if method.needs else None
-        recipe = new_recipe(base, experts, method, order.coefficients, draft, order.form, order.exact, learned, groups)
+        opened = OpenRecipe(method, base, experts, order.coefficients, order.form, order.exact, learned, groups)
+        recipe = new_recipe(opened, draft)
         apart = distance(method, measurer.vectors, order.coefficients, groups)
         hashes = _companions(measurer, draft)
         weights, library = measurer.model.weights_file, measurer.model.library

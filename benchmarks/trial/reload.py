@@ -94,13 +94,13 @@ def _through_files(study: Any, point: dict[str, float]) -> nn.Module:
     import open_clip
     from safetensors.torch import load_file
 
-    from merging import merge, method, new_recipe, reference
+    from merging import OpenRecipe, merge, method, new_recipe, reference
 
     folder = study.folder
     base = reference("base", folder / "base.safetensors")
     experts = [reference(name, folder / f"{name}.safetensors") for name in point]
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        recipe = new_recipe(base, experts, method("task_arithmetic"), point, Path(place))
+        recipe = new_recipe(OpenRecipe(method("task_arithmetic"), base, experts, point), Path(place))
         merge(recipe, Path(place), Path(place) / "merged.safetensors")
         network = open_clip.create_model(MODEL, pretrained=None)
         network.load_state_dict(load_file(Path(place) / "merged.safetensors"))

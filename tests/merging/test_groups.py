@@ -6,7 +6,17 @@ import pytest
 import torch
 
 import merging
-from merging import MergingError, combine_into, groups_in, merge_tensors, method, names_of, new_recipe, prepare
+from merging import (
+    MergingError,
+    OpenRecipe,
+    combine_into,
+    groups_in,
+    merge_tensors,
+    method,
+    names_of,
+    new_recipe,
+    prepare,
+)
 from merging import importance as importance_of
 from merging.groups import places
 from merging.task_vector import task_vectors
@@ -55,7 +65,7 @@ def test_each_group_gets_its_own_numbers_in_memory_and_from_files(families, tmp_
             torch.testing.assert_close(layout.view(found, layout.index[name]), wanted, rtol=1e-6, atol=1e-7)
         streamed = dict(merge_tensors(made, group.base, group.experts, numbers, groups=3))
         assert all(torch.equal(streamed[e.name], layout.view(found, e)) for e in layout.entries)
-    recipe = new_recipe(group.base, group.experts, made, numbers, tmp_path, groups=3)
+    recipe = new_recipe(OpenRecipe(made, group.base, group.experts, numbers, groups=3), tmp_path)
     again = type(recipe).from_yaml(recipe.to_yaml())
     assert again == recipe and again.groups == 3
     merging.merge(again, tmp_path, tmp_path / "out.safetensors")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import merging
-from merging import MergingError, combine_into, method, methods, new_recipe, prepare, task_vectors
+from merging import MergingError, OpenRecipe, combine_into, method, methods, new_recipe, prepare, task_vectors
 from merging.methods.concrete import Mask
 from merging.recipe import file_hash
 from tests.merging.toy import Toy
@@ -124,14 +124,14 @@ def test_a_recipe_carries_what_was_learned(families, tmp_path: Path) -> None:
     with task_vectors(group.base, group.experts) as vectors:
         path = prepare(made, vectors, tmp_path / "directions", access=Toy(vectors.layout, vectors.names)).path
     assert path is not None
-    recipe = new_recipe(group.base, group.experts, made, coefficients, tmp_path, prepared=path)
+    recipe = new_recipe(OpenRecipe(made, group.base, group.experts, coefficients, prepared=path), tmp_path)
     assert recipe.prepared is not None and recipe.prepared.fingerprint == file_hash(path)
     again = type(recipe).from_yaml(recipe.to_yaml())
     assert again == recipe
     first = merging.merge(again, tmp_path, tmp_path / "one.safetensors")["one.safetensors"]
     assert merging.merge(again, tmp_path, tmp_path / "two.safetensors")["two.safetensors"] == first
     with pytest.raises(MergingError, match="learns from samples"):
-        new_recipe(group.base, group.experts, made, coefficients, tmp_path)
+        new_recipe(OpenRecipe(made, group.base, group.experts, coefficients), tmp_path)
     with open(path, "r+b") as file:
         file.write(b"\0\0\0\1")
     with pytest.raises(MergingError, match="changed"):

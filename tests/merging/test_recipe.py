@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from merging import (
     MergingError,
+    OpenRecipe,
     Recipe,
     merge,
     merge_tensors,
@@ -70,8 +71,8 @@ def test_a_recipe_rebuilds_the_same_bytes_anywhere(project: Path) -> None:
 @pytest.mark.parametrize("dtype", ["as base", "float16", "bfloat16"])
 def test_a_file_holds_what_merge_tensors_gives(name: str, dtype: str, project: Path, families) -> None:
     group = families(2)
-    recipe = new_recipe(group.base, group.experts, method(name), {"e0": 0.5, "e1": 0.4}, project, dtype, exact=True)
-    merge(recipe, project, project / "m.safetensors")
+    opened = OpenRecipe(method(name), group.base, group.experts, {"e0": 0.5, "e1": 0.4}, dtype, exact=True)
+    merge(new_recipe(opened, project), project, project / "m.safetensors")
     stream = merge_tensors(method(name), group.base, group.experts, {"e0": 0.5, "e1": 0.4}, dtype, exact=True)
     found = load_file(project / "m.safetensors")
     for key, tensor in stream:
