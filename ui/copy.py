@@ -83,8 +83,11 @@ EXPERTS_FIXED = "The models of this study. They stay as they are, so that all it
 NEW_STUDY = "Start a new study"
 STUDY_NAME = "Name of the study"
 MODEL_LABEL = "Kind of model"
-MODEL_HELP = "The architecture, by its open_clip name (or the path of a model description, .json)."
-TOKENIZER_LABEL = "Word list (only where the model needs its own)"
+MODEL_HELP = (
+    "The architecture: its open_clip name (ViT-B-32), timm:NAME, torchvision:NAME, or the path of a model description "
+    "(.json) or of a Hugging Face folder."
+)
+TOKENIZER_LABEL = "Tokenizer: file (only where the model brings its own)"
 BASE_LABEL = "Starting model: file"
 PATH_HELP = "The path of a .safetensors or .pt file on this computer. Nothing is uploaded or copied."
 EXPERT_NAME = "Specialist {n}: name"
@@ -110,7 +113,14 @@ NEXT_TASKS = "Next: tasks and method"
 
 # 2 Tasks & method
 SETUP_TITLE = "What should the mix be good at?"
-SETUP_LEAD = "One task per thing that counts. Each needs example pictures with the right answer, one folder per answer."
+SETUP_LEAD = (
+    "One task per thing that counts. Each needs examples with the right answer: a folder of pictures with one "
+    "sub-folder per answer, or a table of texts."
+)
+DATA_HELP = (
+    "A folder with one sub-folder of pictures per answer, or a table of texts (.csv, .tsv, .jsonl) with one line per "
+    "example. Also Parquet files, WebDataset shards (.tar) and what `datasets.save_to_disk` wrote."
+)
 SETUP_FIXED = "The tasks and the method of this study."
 SETUP_FIRST = "First choose the models: step 1."
 TASK_NAME = "Task {n}: name"
@@ -118,6 +128,11 @@ TASK_DATA = "Task {n}: folder with the examples"
 TASK_METRIC = "Task {n}: score"
 TASK_SAMPLES = "Examples for trying out"
 TASK_TEST = "Examples kept back for the final check"
+TASK_LEARN = "Examples to learn from"
+TASK_LEARN_HELP = (
+    "Set aside for the ways of blending that learn from a few examples; they are used for nothing else. 0 will do if "
+    "you choose none of those."
+)
 SAMPLES_HELP = "More examples take longer and give steadier numbers."
 NOISE_NOTE = "With {n} examples a score is known to about ± {points:.1f} points. Smaller differences look the same."
 ADD_TASK = "Add a task"
@@ -125,13 +140,14 @@ REMOVE_TASK = "Remove the last task"
 METHOD_TITLE = "How should the models be blended?"
 METHOD_LEAD = "If you are not sure, keep the first one. Choose several to compare them with the same number of mixes."
 METHOD_LEARNS = {
-    "inputs": "Learns once from 64 examples of each task, which are used for nothing else. It needs no right answers.",
-    "inputs + validation": "Learns once from 64 examples of each task, which are used for nothing else, without their "
-    "right answers; when to stop is read off the examples that the search sees.",
-    "inputs + labels + validation": "Learns once from 64 examples of each task and their right answers; they are used "
-    "for nothing else. When to stop is read off the examples that the search sees.",
-    "inputs + labels": "Learns once from 64 examples of each task and their right answers; they are used for nothing "
-    "else.",
+    "inputs": "Learns once from a few examples of each task, which are used for nothing else. It needs no right "
+    "answers.",
+    "inputs + validation": "Learns once from a few examples of each task, which are used for nothing else, without "
+    "their right answers; when to stop is read off the examples that the search sees.",
+    "inputs + labels + validation": "Learns once from a few examples of each task and their right answers; they are "
+    "used for nothing else. When to stop is read off the examples that the search sees.",
+    "inputs + labels": "Learns once from a few examples of each task and their right answers; they are used for "
+    "nothing else.",
 }
 METHODS_LOADING = "Reading the list of methods ..."
 METHODS_MISSING = "The list of methods could not be read: {error}"

@@ -35,7 +35,13 @@ DOCTOR_AGAIN = "Look again"
 DOCTOR_START = "Look at models and examples now"
 DOCTOR_LEAD = "Nothing is measured for this: every file is read once, and one small batch is timed."
 DOCTOR_FINE = "Everything fits together."
-DOCTOR_STOP = "Something must be mended before this study can run."
+DOCTOR_STOP = "Something must be mended before this study can run:"
+CHANGE_HELP = "Back to the first step, with everything filled in as it is."
+FIELDS = {  # of study.yaml: what the form calls them
+    "samples.validation": "'Examples for trying out'",
+    "samples.test": "'Examples kept back for the final check'",
+    "samples.calibration": "'Examples to learn from'",
+}
 DOCTOR_FAILED = "The look at the models did not finish: {error}"
 LEVELS = {"stop": "Must be mended", "warn": "Look at this first", "note": "Good to know"}
 ROOM = "Memory while it runs: {need} of {free} free. Disk: {disk} of {disk_free} free."

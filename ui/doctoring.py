@@ -73,19 +73,35 @@ def wait(key: str) -> None:
     st.progress(0.5, text=told.DOCTOR_RUNNING)
 
 
+def stops(study: Study) -> bool:
+    """Whether the doctor has found what no run of this study would survive."""
+    report = None if looking(study) else doctor.last_report(study)
+    return report is not None and report.level == "stop"
+
+
 def findings(report: doctor.Report) -> None:
     """One box per finding, the worst first, each with what to do."""
     show = {"stop": st.error, "warn": st.warning, "note": st.info}
     if report.level == "fine":
         st.success(told.DOCTOR_FINE)
+    elif report.level == "stop":
+        st.markdown(told.DOCTOR_STOP)
     for one in report.findings:
         if one.level != "note":
-            show[one.level](f"**{parts.plain(one.where)}**: {parts.plain(f'{one.text} {one.remedy}'.strip())}")
+            show[one.level](words_of(one))
     notes = [one for one in report.findings if one.level == "note"]
     if notes:
         with st.expander(told.LEVELS["note"]):
             for one in notes:
-                st.markdown(f"**{parts.plain(one.where)}**: {parts.plain(f'{one.text} {one.remedy}'.strip())}")
+                st.markdown(words_of(one))
+
+
+def words_of(one: doctor.Finding) -> str:
+    """A finding as a person reads it; fields of study.yaml by what the form calls them."""
+    text = f"{one.text} {one.remedy}".strip()
+    for field, label in told.FIELDS.items():
+        text = text.replace(field, label)
+    return f"**{parts.plain(one.where)}**: {parts.plain(text)}"
 
 
 def overlap(study: Study, report: doctor.Report) -> None:

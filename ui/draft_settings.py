@@ -23,6 +23,7 @@ from ui import drafts
 
 Json = dict[str, Any]
 SHOWN = ("name", "title", "data", "metric", "samples")  # the form's own fields of a task; the rest is carried along
+COUNTS = {"validation": 400, "test": 500, "calibration": 64}
 CARRIED = ("seed", "dtype", "compile", "directions", "bounds")
 
 
@@ -94,7 +95,8 @@ def _task(draft: Mapping[str, Any], row: Mapping[str, Any]) -> Json:
 
 
 def _counts(draft: Mapping[str, Any]) -> dict[str, int]:
-    return {"validation": int(draft.get("validation", 400)), "test": int(draft.get("test", 500))}
+    """How many samples each split of a task gets."""
+    return {name: int(draft.get(name, usual)) for name, usual in COUNTS.items()}
 
 
 def _axes(draft: Mapping[str, Any]) -> list[Json]:
@@ -132,8 +134,7 @@ def draft_from(settings: Settings, folder: Path = Path()) -> Json:
         "base": _found(settings.base.weights, folder),
         "experts": max(2, len(settings.experts)),
         "tasks": max(1, len(plain)),
-        "validation": samples.validation,
-        "test": samples.test,
+        **samples.model_dump(include=set(COUNTS)),
         "methods": [one.name for one in settings.methods],
         "settings": {one.name: dict(one.settings) for one in settings.methods},
         "bounds": {one.name: one.bounds or settings.bounds for one in settings.methods},
@@ -143,7 +144,7 @@ def draft_from(settings: Settings, folder: Path = Path()) -> Json:
         "properties": [one.kind for one in axes if one.kind in PROPERTIES],
         "axes_kept": [one.model_dump(mode="json", exclude_none=True) for one in axes],
         "copies": len(spoiled),
-        "counted": samples.model_dump(include={"validation", "test"}),
+        "counted": samples.model_dump(include=set(COUNTS)),
         "experts_kept": [one.model_dump(include={"name", "title"}) for one in settings.experts],
         "carried": settings.model_dump(mode="json", include=set(CARRIED), exclude_defaults=True),
         "carried_for": _found(settings.base.weights, folder),

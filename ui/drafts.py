@@ -20,6 +20,8 @@ from ui import copy_setup as told
 Json = dict[str, Any]
 MOST = 32  # specialists of one study
 MOST_GROUPS = 16  # of layers
+DEFAULT_KIND = "ViT-B-32"
+DESCRIPTIONS = ("open_clip_config.json", "config.json")  # what a folder with a model says of it
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".json")
 
 
@@ -56,6 +58,19 @@ def model_problems(draft: Mapping[str, Any]) -> list[str]:
     names = [name for name, _ in rows]
     problems += [copy.NAME_TWICE.format(name=name) for name in dict.fromkeys(names) if names.count(name) > 1]
     return problems + misfits(str(draft.get("base") or ""), rows)
+
+
+def read_kind(draft: Json) -> bool:
+    """Take the kind of model from the starting model's own folder where nobody named one; whether it was taken."""
+    text = str(draft.get("base") or "").strip().strip('"')
+    if draft.get("model") != DEFAULT_KIND or not text or file_problem("", text):
+        return False
+    path = Path(text).expanduser()
+    place = path if path.is_dir() else path.parent
+    told_by = [name for name in DESCRIPTIONS if (place / name).is_file()]
+    if told_by:
+        draft["model"] = str(place)
+    return bool(told_by)
 
 
 def experts(draft: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -142,6 +157,14 @@ def tasks(draft: Mapping[str, Any]) -> list[Json]:
             metric = draft.get(f"task_metric_{i}") or "accuracy"
             rows.append({"name": name, "data": data, "metric": metric, "kept": draft.get(f"task_kept_{i}") or {}})
     return rows
+
+
+def name_tasks(draft: Json) -> None:
+    """One task for every specialist, called like it, while nobody has typed a task."""
+    names = [name for name, _ in experts(draft)]
+    typed = any(draft.get(f"task_{part}_{i}") for i in range(int(draft.get("tasks", 2))) for part in ("name", "data"))
+    if names and not typed and not by_code(draft) and not draft.get("tasks_named"):
+        draft |= {"tasks": len(names), "tasks_named": True, **{f"task_name_{i}": one for i, one in enumerate(names)}}
 
 
 def task_problems(draft: Mapping[str, Any]) -> list[str]:

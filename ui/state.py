@@ -18,6 +18,7 @@ from study.front import front, methods_measured
 from study.keeping import library
 from study.study import Study
 from ui import copy, methods
+from ui.drafts import DEFAULT_KIND
 from ui.link import parse_choice, write_choice
 from ui.payload import explorer_payload
 from ui.pictures import packed_flips
@@ -217,7 +218,7 @@ def _numbers(text: str) -> list[float]:
 def draft() -> Json:
     """The new study that is being put together on the first two pages."""
     value: Json = st.session_state.setdefault(
-        "draft", {"name": "", "model": "ViT-B-32", "tokenizer": "", "base": "", "experts": 2, "tasks": 2}
+        "draft", {"name": "", "model": DEFAULT_KIND, "tokenizer": "", "base": "", "experts": 2, "tasks": 2}
     )
     return value
 

@@ -6,15 +6,20 @@ No torch. Anything but safetensors (a torch file, an adapter) says nothing at a 
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from evaluation.models.architecture import longest_row
+from evaluation.models.architecture import TEXT_SIDE, is_head, longest_row
 from study.server import outside
 
+# Parts of a base that a specialist of its kind may lack: a pooler, all of a pair but its picture side.
+MAY_LACK = re.compile(
+    rf"pooler\.|visual_projection|{TEXT_SIDE.pattern}|transformer\.|token_embedding|positional_embedding|ln_final|text\."
+)
 HEADER = 100_000_000  # bytes; the format allows no longer header
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -79,8 +84,32 @@ def layers(found: Shapes) -> int:
     return longest_row(found)
 
 
+def encoder(base: Shapes, expert: Shapes) -> bool:
+    """Whether an expert's names are those of the base's encoder, with or without a prefix, and of heads.
+
+    >>> encoder({"a.w": (2, 2)}, {"bert.a.w": (2, 2), "classifier.w": (3, 2)}), encoder({"a.w": (2,)}, {"b.w": (2,)})
+    (True, False)
+    """
+    probe = next((name for name in base if not is_head(name)), None)
+    ends = [name.removesuffix(probe) for name in expert if probe and name.endswith(f".{probe}")]
+    for prefix in ("", *sorted(ends, key=len)):
+        shared = {name for name in base if expert.get(prefix + name) == base[name]}
+        extra = [name for name in expert if name.removeprefix(prefix) not in shared]
+        lacking = [name for name in base if name not in shared]
+        may = all(is_head(name) or MAY_LACK.match(name) for name in lacking)
+        if shared and may and all(is_head(name.removeprefix(prefix)) for name in extra):
+            return any(not is_head(name) for name in shared)
+    return False
+
+
 def misfit(base: Shapes, expert: Shapes) -> Misfit | None:
-    """What keeps an expert from being merged with the base; None where all names and shapes agree."""
+    """What keeps an expert from being merged with the base.
+
+    None where all names and shapes agree, and where the expert looks like the base's encoder with a classifier of its
+    own, perhaps under a prefix ("bert."): whether it is one is for the doctor to say.
+    """
+    if encoder(base, expert):
+        return None
     missing = [name for name in base if name not in expert]
     extra = [name for name in expert if name not in base]
     other = [name for name in base if name in expert and base[name] != expert[name]]

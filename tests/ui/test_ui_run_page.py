@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from study.preflight import doctor
+from study.settings import Samples
 from study.study import Study
 from tests.conftest import run_command
 from tests.ui.visiting import texts, visit
@@ -110,5 +112,13 @@ def test_a_study_that_cannot_be_measured_goes_back_to_the_first_step(home: Path,
     own.store.say("failed", 0, 0, "Expert 'x' does not match base 'y'.")
     app = visit("run", "own")
     assert copy.FAILED.format(error="Expert 'x' does not match base 'y'.") in texts(app)
+    next(button for button in app.button if button.label == copy.CHANGE_DRAFT).click().run()
+    assert not app.exception and not own.folder.exists()
+    more = {"samples": Samples(test=9999), "data": str(untouched.folder / "tasks" / "digits")}
+    many = untouched.settings.tasks[0].model_copy(update=more)
+    own = create(home / "own", untouched.settings.model_copy(update={"name": "own", "base": base, "tasks": (many,)}))
+    assert doctor.doctor(own).level == "stop"
+    app = visit("run", "own")
+    assert run_words.DOCTOR_STOP in texts(app) and run_words.FIELDS["samples.test"] in texts(app)
     next(button for button in app.button if button.label == copy.CHANGE_DRAFT).click().run()
     assert not app.exception and not own.folder.exists()

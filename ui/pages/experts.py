@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 import streamlit as st
 
 from study.study import Study
@@ -36,9 +38,8 @@ def fixed(study: Study) -> None:
 def field(label: str, name: str, help_text: str | None = None, placeholder: str = "") -> str:
     """A text field of the draft; its value survives moving between the pages."""
     draft = state.draft()
-    value = st.text_input(
-        label, value=str(draft.get(name, "")), key=f"draft-{name}", help=help_text, placeholder=placeholder
-    )
+    st.session_state.setdefault(f"draft-{name}", str(draft.get(name, "")))
+    value = st.text_input(label, key=f"draft-{name}", help=help_text, placeholder=placeholder)
     draft[name] = value
     return value
 
@@ -55,6 +56,9 @@ def form() -> None:
     draft = state.draft()
     field(copy.STUDY_NAME, "name", placeholder=copy.STUDY_NAME_EXAMPLE)
     st.subheader(copy.BASE_NAME, help=meaning("starting model"))
+    draft["base"] = st.session_state.get("draft-base", draft["base"])
+    if drafts.read_kind(draft):  # the folder itself says what it is; said before the field is drawn
+        st.session_state["draft-model"] = draft["model"]
     left, right = st.columns([1, 2])
     with left:
         field(copy.MODEL_LABEL, "model", copy.MODEL_HELP)
@@ -67,7 +71,8 @@ def form() -> None:
     for i in range(draft["experts"]):
         left, right = st.columns([1, 2])
         with left:
-            field(copy.EXPERT_NAME.format(n=i + 1), f"expert_name_{i}", placeholder=("Cars", "Digits")[i % 2])
+            stem = PurePath(str(draft.get(f"expert_path_{i}") or "")).stem
+            field(copy.EXPERT_NAME.format(n=i + 1), f"expert_name_{i}", placeholder=stem or ("Cars", "Digits")[i % 2])
         with right:
             text = field(copy.EXPERT_PATH.format(n=i + 1), f"expert_path_{i}", copy.PATH_HELP)
             seen(str(draft.get(f"expert_name_{i}") or ""), text, str(draft["base"]))
@@ -104,8 +109,8 @@ def verdict() -> None:
     if not touched:
         st.info(copy.FILES_EMPTY)
         return
-    for line in problems:
-        st.error(parts.plain(line))
+    for line in problems:  # what is not there yet is no mistake
+        (st.info if line == copy.FILES_EMPTY else st.error)(parts.plain(line))
     if problems:
         return
     st.success(copy.FILES_FOUND)

@@ -33,8 +33,12 @@ def choose_budget(study: Study) -> None:
         required=True,
     )
     doctoring.estimate(study, int(budget or 30))
-    if st.button(copy.START, type="primary", disabled=budget is None):
-        start(study, int(budget or 30))
+    stopped = doctoring.stops(study) and not parts.is_demo(study)
+    with st.container(horizontal=True):
+        if stopped and st.button(copy.CHANGE_DRAFT, type="primary", help=told.CHANGE_HELP):
+            change(study)
+        if st.button(copy.START, type="secondary" if stopped else "primary", disabled=budget is None):
+            start(study, int(budget or 30))
     st.subheader(told.DOCTOR_TITLE)
     doctoring.section(study, ask_first=True)
     command(study, int(budget or 30))

@@ -86,9 +86,14 @@ def task_rows() -> None:
     draft = state.draft()
     for i in range(draft["tasks"]):
         left, middle, right = st.columns([2, 4, 3])
-        for column, name, label in ((left, "name", copy.TASK_NAME), (middle, "data", copy.TASK_DATA)):
+        for column, name, label, more in (
+            (left, "name", copy.TASK_NAME, None),
+            (middle, "data", copy.TASK_DATA, copy.DATA_HELP),
+        ):
             key = f"task_{name}_{i}"
-            draft[key] = column.text_input(label.format(n=i + 1), value=str(draft.get(key, "")), key=f"draft-{key}")
+            draft[key] = column.text_input(
+                label.format(n=i + 1), value=str(draft.get(key, "")), key=f"draft-{key}", help=more
+            )
         key = f"task_metric_{i}"
         kept = draft.get(key, "accuracy")
         draft[key] = right.selectbox(
@@ -108,12 +113,15 @@ def task_rows() -> None:
 def samples() -> None:
     """How many examples, and what that means for the noise."""
     draft = state.draft()
-    left, right = st.columns(2)
+    left, right, third = st.columns(3)
     draft["validation"] = left.number_input(
         copy.TASK_SAMPLES, 20, 100_000, int(draft.get("validation", 400)), 50, help=copy.SAMPLES_HELP
     )
     draft["test"] = right.number_input(
         copy.TASK_TEST, 20, 100_000, int(draft.get("test", 500)), 50, help=meaning("final check")
+    )
+    draft["calibration"] = third.number_input(
+        copy.TASK_LEARN, 0, 100_000, int(draft.get("calibration", 64)), 16, help=copy.TASK_LEARN_HELP
     )
     st.caption(copy.NOISE_NOTE.format(n=draft["validation"], points=drafts.noise_points(draft["validation"])))
 
@@ -178,6 +186,7 @@ def form() -> None:
         st.page_link(path("experts"), label=copy.NAV["experts"])
         return
     st.markdown(copy.SETUP_LEAD)
+    drafts.name_tasks(draft)
     task_rows()
     samples()
     chosen = choose_methods()
