@@ -53,7 +53,7 @@ class Axis:
     @property
     def link(self) -> Link:
         """How the surrogate warps it, turned so that more is better."""
-        from surrogate.link import Link, link_for
+        from surrogate.link import Link, link_for  # here: `status` and the like need none of it, nor its scipy
 
         low, high = (self.low, self.high) if self.direction == "max" else (-self.high, -self.low)
         return Link("square", low, high) if self.squared else link_for(low, high)

@@ -18,6 +18,7 @@ from merging import OpenRecipe, Recipe, merge, new_recipe, write
 from merging import method as method_of
 from study.errors import StudyError
 from study.exporting.card import card
+from study.exporting.files import CARD, FACTS, HEADS, RECIPE
 from study.folder.lock import only_worker
 from study.folder.trial import Measured, Trial
 from study.front import baselines, shown
@@ -27,10 +28,6 @@ from study.settings import MethodChoice
 from study.study import Study
 from study.varying.forms import check_exact, distance, two_formed
 
-RECIPE = "recipe.yaml"
-CARD = "README.md"
-FACTS = "mergescape.json"
-HEADS = "heads"
 Form = Literal["as base", "float32", "float16", "bfloat16"]
 
 

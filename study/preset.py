@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.data import labels
+from evaluation.errors import EvaluationError
+from evaluation.hub import fetch
 from study.errors import StudyError
 from study.settings import BaseChoice, ExpertChoice, MethodChoice, Samples, Settings, TaskChoice
 from study.study import Study, create
@@ -63,9 +65,6 @@ def _there(where: Path) -> bool:
 
 def _fetch(repository: str, kind: Any, patterns: tuple[str, ...], where: Path) -> str:
     """Fetch into the folder; why not, if not."""
-    from evaluation.errors import EvaluationError
-    from evaluation.hub import fetch
-
     try:
         fetch(repository, kind, patterns, where)
     except EvaluationError as error:

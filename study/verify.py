@@ -11,7 +11,8 @@ from typing import Any
 
 from merging import Part, Recipe, merge
 from study.errors import StudyError
-from study.export import FACTS, HEADS, read_recipe
+from study.export import read_recipe
+from study.exporting.files import FACTS, HEADS
 from study.exporting.loading import weights_of
 from study.front import shown
 from study.measuring.learned import DIRECTIONS

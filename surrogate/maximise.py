@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from surrogate.errors import SurrogateError
+from surrogate.gp import seeded
 from surrogate.observations import Array, check_box, to_unit
 from surrogate.sobol import sobol
 
@@ -54,8 +55,6 @@ def maximise(
 
 def _improving(u: Array, values: Array, seed: int) -> Array:
     """The point of the unit box with the highest log expected improvement, (d,)."""
-    from surrogate.gp import seeded
-
     d = u.shape[1]
     if float(np.ptp(values)) <= 1e-12:
         return np.asarray(sobol(d, 1, seed)[0])

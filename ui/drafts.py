@@ -9,9 +9,10 @@ from typing import Any
 
 from study.axes import corruptions
 from study.errors import StudyError
-from study.exporting import glance
 from study.folder.layers import labels
+from study.headers import shapes
 from study.measuring import samples
+from study.preflight import glance
 from study.server import outside, refuse_hub
 from study.settings import CODE
 from ui import copy, words
@@ -90,10 +91,10 @@ def glance_at(name: str, text: str, base: str | None = None) -> str | None:
     if not clean or file_problem(name, text):
         return None
     path = Path(clean).expanduser()
-    found = glance.shapes(path)
+    found = shapes(path)
     if found is None:
         return told.GLANCE_LATER
-    start = glance.shapes(Path(base.strip().strip('"')).expanduser()) if base else None
+    start = shapes(Path(base.strip().strip('"')).expanduser()) if base else None
     if start is None:
         return told.GLANCE_OK.format(count=words.count(glance.weights(found)))
     return None if glance.misfit(start, found) else told.GLANCE_SAME
@@ -101,10 +102,10 @@ def glance_at(name: str, text: str, base: str | None = None) -> str | None:
 
 def misfits(base: str, rows: Sequence[tuple[str, str]]) -> list[str]:
     """A line for every specialist whose header does not fit that of the starting model."""
-    start = glance.shapes(Path(base.strip().strip('"')).expanduser()) if base else None
+    start = shapes(Path(base.strip().strip('"')).expanduser()) if base else None
     lines = []
     for name, text in rows if start else ():
-        found = glance.shapes(Path(text).expanduser())
+        found = shapes(Path(text).expanduser())
         wrong = glance.misfit(start, found) if start and found else None
         if wrong:
             lines.append(misfit_line(name, wrong, len(start or ())))
@@ -231,7 +232,7 @@ def copies(draft: Mapping[str, Any]) -> list[Json]:
 def layer_choices(draft: Mapping[str, Any]) -> list[int | str | None]:
     """How strengths can be divided over the layers of the starting model; every way where a glance cannot tell."""
     text = str(draft.get("base") or "").strip().strip('"')
-    found = glance.shapes(Path(text).expanduser()) if text else None
+    found = shapes(Path(text).expanduser()) if text else None
     most = MOST_GROUPS if found is None else min(MOST_GROUPS, glance.layers(found))
     return [None, *(["slope"] if most > 1 else []), *range(2, most + 1)]
 

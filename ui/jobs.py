@@ -15,11 +15,11 @@ import psutil
 
 from study.background.worker import LOG, spawn
 from study.errors import StudyError
+from study.exporting.files import FACTS
 from study.exporting.loading import weights_of
 from study.server import refuse_hub, refuse_large
 from study.study import Study
 
-FACTS = "mergescape.json"
 GOOD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 

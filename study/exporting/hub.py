@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 
 from study.errors import StudyError
+from study.exporting.files import FACTS
 
-FACTS = "mergescape.json"
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 
 
 def logged_in() -> bool:
     """Whether a token for the hub is on this computer (its value is not looked at)."""
-    from huggingface_hub import get_token
+    from huggingface_hub import get_token  # here: every screen would wait for it otherwise
 
     return get_token() is not None
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from study.headers import metadata
 from study.study import Study
 
-HEADER = 100_000_000  # bytes; a longer safetensors header is refused by the format
 TEXTS = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
 ATTRIBUTION = "ATTRIBUTION.md"
 
@@ -38,7 +36,7 @@ def licences(study: Study) -> list[Licence]:
 
 def _licence(study: Study, part: str, path: Path) -> Licence:
     folder = path if path.is_dir() else path.parent
-    inside = _metadata(path) if path.suffix == ".safetensors" else None
+    inside = _stated(path) if path.suffix == ".safetensors" else None
     if inside:
         return Licence(part, inside, path.name)
     card = _card(folder / "README.md")
@@ -53,13 +51,8 @@ def _licence(study: Study, part: str, path: Path) -> Licence:
     return Licence(part, None, None)
 
 
-def _metadata(path: Path) -> str | None:
-    try:
-        with open(path, "rb") as file:
-            (size,) = struct.unpack("<Q", file.read(8))
-            facts = json.loads(file.read(min(size, HEADER))).get("__metadata__", {})
-    except (OSError, ValueError, struct.error, AttributeError):
-        return None  # what is wrong with the file is said by what opens it
+def _stated(path: Path) -> str | None:
+    facts = metadata(path)
     return _clean(facts.get("license") or facts.get("licence"))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.models.architecture import FIRST_TOKEN, is_head
-from study.exporting.glance import shapes
+from study.headers import shapes
 
 HERE = "."
 ANY = "TASK"

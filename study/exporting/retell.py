@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 
 import yaml
 
+from study.folder.pins import pinned
 from study.settings import MethodChoice
 from study.study import Study
-
-FINGERPRINTS = "fingerprints.json"
 
 
 def recipe_text(study: Study, choice: MethodChoice, coefficients: Mapping[str, float]) -> str:
     """The recipe as YAML, paths relative to the study's folder; `python -m merging` rebuilds the mix from it."""
-    file = study.folder / FINGERPRINTS
-    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    known = pinned(study.folder)
 
     def part(name: str, path: str) -> dict[str, str]:
         return {"name": name, "path": path} | ({"fingerprint": known[name]} if name in known else {})

@@ -24,6 +24,7 @@ import numpy as np
 from study.axes import axes
 from study.errors import Failure, StudyError
 from study.folder.lock import only_worker
+from study.folder.pins import PINS
 from study.folder.store import FILE as STORE
 from study.folder.store import Store
 from study.folder.study_file import FILE
@@ -95,7 +96,7 @@ class _Repair:
             return None
 
     def _pins(self) -> None:
-        path = self.folder / "fingerprints.json"
+        path = self.folder / PINS
         try:
             whole = not path.exists() or isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
         except UNREADABLE:

@@ -67,7 +67,7 @@ def _safe(value: Any) -> Any:
 
 def as_parquet(rows: list[dict[str, Any]]) -> bytes:
     """The table as a Parquet file."""
-    import pyarrow
+    import pyarrow  # here: the screens show a table without it
     from pyarrow import parquet
 
     out = io.BytesIO()

@@ -27,10 +27,10 @@ from study.errors import StudyError
 from study.folder.layers import keep_importance
 from study.folder.trial import Measured
 from study.measuring.calibration import Calibration
+from study.measuring.checkpoints import references
 from study.measuring.learned import DIRECTIONS
 from study.measuring.network import open_network, refuse_unread_heads
 from study.measuring.passes import measuring
-from study.measuring.pins import references
 from study.measuring.properties import distance, measured_properties, megabytes
 from study.measuring.samples import FOLDER as SAMPLES
 from study.measuring.samples import specs

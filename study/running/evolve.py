@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from cmaes import CMA
 from numpy.typing import NDArray
 
 from evaluation.errors import Cancelled
@@ -27,9 +28,6 @@ from study.measuring.asked import complete
 from study.measuring.measure import Measurer
 from study.settings import MethodChoice
 from study.study import Study
-
-if TYPE_CHECKING:
-    from cmaes import CMA
 
 SPREAD = 0.25  # first step, in widths of the box
 SIGNED, STEP, CROWD, PENALTY = (-1.5, 1.5), 0.05, 20, 0.05  # of Evo-Merging
@@ -118,8 +116,6 @@ def _first(
     look: Callable[[NDArray[np.float64], MethodChoice, NDArray[np.float64]], float],
 ) -> MethodChoice:
     """The method with the shares `keep` that cost least at coefficients 1/T, of so many that are tried."""
-    from cmaes import CMA
-
     experts = [expert.name for expert in study.experts]
     at = np.full(len(study.coefficients), 1.0 / len(experts))
     tried: list[tuple[float, MethodChoice]] = []
@@ -150,8 +146,6 @@ def _check_keep(choice: MethodChoice) -> None:
 
 
 def _optimiser(study: Study, low: float, high: float, seed: int, signed: bool) -> CMA:
-    from cmaes import CMA
-
     d = len(study.coefficients)
     start = np.full(d, 1.0 / len(study.experts) if signed else (low + high) / 2)
     step = STEP if signed else SPREAD * (high - low)

@@ -12,8 +12,10 @@ from evaluation.device import available, pick_device
 from study.errors import StudyError
 from study.measuring.measure import Measurer, Say
 from study.measuring.outputs import save_targets
+from study.running.cluster import Cluster, Reach
 from study.running.executor import Executor, Here
 from study.running.loop import Heart
+from study.running.processes import Processes
 from study.settings import MethodChoice
 from study.study import Study
 
@@ -85,12 +87,8 @@ def opened(study: Study, place: Place, choices: list[MethodChoice], say: Say, he
     torch.cuda.empty_cache()
     say("starting workers", 0, place.workers or len(here))
     if place.executor == "ray":
-        from study.running.cluster import Cluster, Reach
-
         executor: Executor = Cluster(study, Reach(place.address, place.device, place.workers, place.ship), sources)
     else:
-        from study.running.processes import Processes
-
         executor = Processes(study, here)
     with closing(executor):
         yield executor

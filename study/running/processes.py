@@ -17,6 +17,8 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from study.measuring.measure import Measurer
 from study.running.executor import Job, Lost, Outcome, measured, portable
 from study.settings import Settings
@@ -54,8 +56,6 @@ def _follow(sentinel: int) -> None:
 
 def _opened() -> Measurer:
     """The study in this process's memory, loaded when first asked for."""
-    import torch
-
     own = _here[0]
     if own.measurer is None:
         torch.set_num_threads(own.threads)  # another number of threads could add in another order
@@ -92,8 +92,6 @@ class Processes:
 
     def __init__(self, study: Study, devices: list[str]) -> None:
         """Start them; each loads the study while the others do."""
-        import torch
-
         self._study = study
         self._context = multiprocessing.get_context("spawn")  # a forked process could not use CUDA
         self._stop = self._context.Event()

@@ -7,12 +7,13 @@ import pytest
 from merging import MergingError
 from study.errors import StudyError
 from study.export import Order, export
-from study.exporting import glance
 from study.exporting.retell import recipe_text
 from study.folder.layers import title
 from study.front import front
+from study.headers import shapes
 from study.measuring.asked import measure_now
 from study.predict import predict
+from study.preflight import glance
 from study.preflight.method import look_at_methods
 from study.running.plan import first_points, grouped_size
 from study.study import Study, open_study
@@ -75,7 +76,7 @@ def test_wrong_groups_are_refused(text: str) -> None:
 
 def test_more_groups_than_blocks_are_told_before_anything_runs(fresh_demo: Path) -> None:
     study = open_study(fresh_demo)
-    found = glance.shapes(study.path(study.settings.base.weights))
+    found = shapes(study.path(study.settings.base.weights))
     assert found is not None
     most = glance.layers(found)
     check_depth(study, most)

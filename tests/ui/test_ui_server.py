@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from study.background import worker
 from study.errors import StudyError
-from study.exporting import glance
 from study.folder.lock import only_worker
+from study.headers import shapes
 from study.keeping import library
 from study.keeping.pack import pack
 from study.server import allowance, confined, outside, refuse_large
@@ -69,7 +69,7 @@ def attack(request: pytest.FixtureRequest, place: Path) -> str:
 def test_the_allowed_folder_is_usable(place: Path) -> None:
     good = str(place / "allowed" / "m.safetensors")
     assert drafts.file_problem("x", good) is None
-    assert glance.shapes(Path(good)) is not None
+    assert shapes(Path(good)) is not None
     assert drafts.models_in(str(place / "allowed")) == [Path(good)]
     assert confined(place / "studies" / "new") == place / "studies" / "new"
 
@@ -79,7 +79,7 @@ def test_a_typed_path_leads_nowhere_else(attack: str, place: Path) -> None:
     clean = Path(attack.strip('"')).expanduser()
     line = drafts.file_problem("x", attack)
     assert line and ("outside the folders" in line or "not a path" in line)
-    assert outside(clean) and glance.shapes(clean) is None and not drafts.models_in(str(clean.parent / "."))[1:]
+    assert outside(clean) and shapes(clean) is None and not drafts.models_in(str(clean.parent / "."))[1:]
     assert drafts.glance_at("x", attack) is None
     good = str(place / "allowed" / "m.safetensors")
     rows = {"experts": 2, "expert_path_0": good, "expert_path_1": attack, "base": attack, "model": "ViT-B-32"}

@@ -5,23 +5,17 @@ No torch. Anything but safetensors (a torch file, an adapter) says nothing at a 
 
 from __future__ import annotations
 
-import json
 import re
-import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 
 from evaluation.models.architecture import TEXT_SIDE, is_head, longest_row
-from study.server import outside
+from study.headers import Shapes
 
 # Parts of a base that a specialist of its kind may lack: a pooler, all of a pair but its picture side.
 MAY_LACK = re.compile(
     rf"pooler\.|visual_projection|{TEXT_SIDE.pattern}|transformer\.|token_embedding|positional_embedding|ln_final|text\."
 )
-HEADER = 100_000_000  # bytes; the format allows no longer header
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -34,44 +28,6 @@ class Misfit:
     first: str
     found: tuple[int, ...] | None
     expected: tuple[int, ...] | None
-
-
-def shapes(path: Path) -> Shapes | None:
-    """{tensor: shape} of a safetensors file or a folder of them; None where a glance says or may say nothing."""
-    if outside(path):
-        return None
-    files = _files(path)
-    if not files:
-        return None
-    found: dict[str, tuple[int, ...]] = {}
-    for file in files:
-        header = _header(file)
-        if header is None:
-            return None
-        found |= header
-    return found
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path] if path.suffix == ".safetensors" else []
-    if not path.is_dir() or (path / "adapter_config.json").exists():
-        return []
-    return sorted(path.glob("*.safetensors"))
-
-
-def _header(path: Path) -> dict[str, tuple[int, ...]] | None:
-    try:
-        with open(path, "rb") as file:
-            (size,) = struct.unpack("<Q", file.read(8))
-            if size > HEADER:
-                return None
-            facts = json.loads(file.read(size))
-        return {
-            name: tuple(int(length) for length in one["shape"]) for name, one in facts.items() if name != "__metadata__"
-        }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, struct.error):
-        return None  # what is wrong with it is said by what opens it
 
 
 def weights(found: Shapes) -> int:

@@ -1,0 +1,6 @@
+"""What the files of an export are called."""
+
+RECIPE = "recipe.yaml"
+CARD = "README.md"
+FACTS = "mergescape.json"
+HEADS = "heads"
