@@ -10,6 +10,10 @@ from collections.abc import Iterable
 # A pair's text tower, projection and scale: read once, for the frozen heads, and by no forward pass afterwards.
 TEXT_SIDE = re.compile(r"(\w+\.)?(text_model|text_projection|logit_scale|logit_bias)\b")  # transformers' names
 PICTURE_SIDE = "visual."  # open_clip's name of all the rest
+# Parts of a base that an expert of its kind may lack: a pooler, all of a pair but its picture side.
+MAY_LACK = re.compile(
+    rf"pooler\.|visual_projection|{TEXT_SIDE.pattern}|transformer\.|token_embedding|positional_embedding|ln_final|text\."
+)
 # Kinds whose classifiers read the first token itself, though their bare encoders may have a pooler.
 FIRST_TOKEN = frozenset("roberta xlm-roberta camembert distilbert electra deit vit".split())
 # What a library puts between features and classes, by the names of its tensors: inner layer, outer layer, activation.

@@ -5,17 +5,11 @@ No torch. Anything but safetensors (a torch file, an adapter) says nothing at a 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from math import prod
 
-from evaluation.models.architecture import TEXT_SIDE, is_head, longest_row
+from evaluation.models.architecture import MAY_LACK, is_head, longest_row
 from study.headers import Shapes
-
-# Parts of a base that a specialist of its kind may lack: a pooler, all of a pair but its picture side.
-MAY_LACK = re.compile(
-    rf"pooler\.|visual_projection|{TEXT_SIDE.pattern}|transformer\.|token_embedding|positional_embedding|ln_final|text\."
-)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from merging.matrices import row_blocks
 
 def test_the_two_pillars_agree() -> None:
     assert read.HEADS <= merged.HEADS
+    assert all(read.MAY_LACK.match(part) for part in merged.KEPT)
     words = [re.search(r"resblocks[^)]*", one.pattern) for one in (read.BLOCK, merged.BLOCK)]
     assert words[0] and words[1] and words[0][0] == words[1][0]
     for name in (
