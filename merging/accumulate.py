@@ -5,6 +5,7 @@ with one rounding (a fused multiply-add), in the order of the rows, so pieces an
 directions, or the differences of experts from the base, which are then never written down as a whole.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -15,6 +16,7 @@ from merging.threads import pool
 
 PIECE = 1 << 19  # numbers: 2 MiB, stays in the cache; smaller ones cost more calls than they save
 CHANGED = 1 << 17  # numbers: half a MiB in float32, of which three are held while differences are taken
+_OWN = threading.local()
 Stretch = tuple[slice, Scalars]
 
 
@@ -72,7 +74,7 @@ def accumulate_changes(
     over the differences in float32, and one cast.
     """
     size = min(piece, out.numel())
-    origin, change, so_far = torch.empty(3, size).unbind()
+    origin, change, so_far = _room(size).unbind()
     for start in range(0, out.numel(), piece):
         part = slice(start, min(start + piece, out.numel()))
         count = part.stop - start
@@ -83,3 +85,11 @@ def accumulate_changes(
                 moved = change[:count].copy_(expert[part]).sub_(from_base)
                 total = torch.add(total, moved, alpha=multiplier, out=room)
         out[part] = total
+
+
+def _room(size: int) -> Tensor:
+    """Memory of this thread for three pieces, kept: the system would be asked for it at every block."""
+    held: Tensor | None = getattr(_OWN, "room", None)
+    if held is None or held.shape[1] < size:
+        held = _OWN.room = torch.empty(3, size)
+    return held
