@@ -7,6 +7,7 @@ is fixed from the measured trials: inferring it anew on the observed front gives
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -213,8 +214,6 @@ def _prediction(links: tuple[Link, ...], z: Array, sd: Array) -> Prediction:
 def seeded(seed: int) -> Iterator[None]:
     """A seeded generator inside, the caller's generator untouched outside; BoTorch's own warnings are not the
     caller's."""
-    import warnings
-
     import torch
 
     if seed < 0:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from evaluation.errors import EvaluationError
@@ -71,8 +72,6 @@ def read_head(path: Path, device: torch.device) -> Head:
     transformers, timm and torchvision use. A config.json beside it names the rows.
     Raises: EvaluationError naming the file when it holds no head.
     """
-    from safetensors import SafetensorError, safe_open
-
     file = _file(path)
     try:
         with safe_open(file, framework="pt") as opened:

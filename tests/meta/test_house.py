@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 FOLDERS = ("merging", "evaluation", "surrogate", "study", "ui", "demo", "benchmarks", "examples")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+COMMANDS = sorted((ROOT / "study" / "commands").glob("*.py"))
 SCRIPTS = sorted((ROOT / "ui").rglob("*.js"))
 
 
@@ -66,6 +67,19 @@ def test_nothing_is_sent_anywhere() -> None:
 def test_the_imports_go_one_way() -> None:
     done = subprocess.run([str(Path(sys.executable).parent / "lint-imports")], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_own_files_are_imported_at_the_top() -> None:
+    # Inside functions only where that keeps torch or scipy out of what starts often; each of these says so.
+    late = {"study/axes.py", "study/preflight/doctor.py", *(str(p.relative_to(ROOT)) for p in COMMANDS)}
+    own = ("merging", "evaluation", "surrogate", "study", "ui")
+    for path in (path for folder in own for path in (ROOT / folder).rglob("*.py")):
+        for outer in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
+                found = [one.module for one in ast.walk(outer) if isinstance(one, ast.ImportFrom) and one.module]
+                found += [name.name for one in ast.walk(outer) if isinstance(one, ast.Import) for name in one.names]
+                ours = [name for name in found if name.partition(".")[0] in own]
+                assert not ours or str(path.relative_to(ROOT)) in late, (path, ours)
 
 
 def test_the_readme_lists_every_folder() -> None:
