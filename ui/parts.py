@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from study.background import worker
+from study.keeping import library
 from study.status import status
 from study.study import Study
 from ui import copy, guide, jobs, state, words
@@ -34,13 +35,25 @@ def stand(facts: Mapping[str, Any]) -> str:
         return "cancelling"
     if told["stalled"]:
         return "stalled"
-    if told["running"]:
-        return "paused" if told["phase"] == "paused" else "running"
-    if told["phase"] in ("failed", "cancelled"):
-        return str(told["phase"])
-    if told["phase"] not in (None, "finished"):
+    return in_a_word(told["running"], told["phase"], facts["done"])
+
+
+def in_a_word(running: bool, phase: str | None, done: int) -> str:
+    """The state of a study from whether its worker lives, what that said last, and how much is measured."""
+    if running:
+        return "paused" if phase == "paused" else "running"
+    if phase in ("failed", "cancelled"):
+        return str(phase)
+    if phase not in (None, "finished"):
         return "interrupted"  # it ended without a word: killed, or the computer was switched off
-    return "done" if facts["done"] else "new"
+    return "done" if done else "new"
+
+
+def open_key(key: str) -> None:
+    """Open a study where it stands: on the map if there is one."""
+    state.set_study(key)
+    study = library.find(key)
+    go("explore" if len(study.done()) >= map_needs(study) else "run")
 
 
 def launch(study: Study, trials: int | None, device: str | None = None) -> None:

@@ -32,6 +32,7 @@ class Entry:
     done: int
     running: bool
     problem: str | None = None
+    phase: str | None = None  # what the worker said last
 
 
 def studies() -> list[Entry]:
@@ -46,7 +47,8 @@ def _entry(folder: Path) -> Entry:
     try:
         study = open_study(folder)
         own = [trial for trial in study.done() if trial.origin != "baseline"]
-        return Entry(folder.name, folder, study.settings.name, changed, len(own), alive(folder))
+        phase = study.store.progress().phase
+        return Entry(folder.name, folder, study.settings.name, changed, len(own), alive(folder), phase=phase)
     except StudyError as error:
         return Entry(folder.name, folder, folder.name, changed, 0, False, str(error))
 

@@ -128,8 +128,11 @@ def test_tasks_come_after_models(home: Path) -> None:
 
 
 def test_history_removes_and_brings_back(measured: Study) -> None:
+    measured.store.begin(1, "task_arithmetic", 30)
+    measured.store.say("cancelled", 12, 30)
     app = visit("history")
     assert measured.settings.name in texts(app).replace("\\", "")
+    assert copy.STATES["cancelled"] in texts(app) and copy.STATES["done"] not in texts(app)
     app.button(key="remove-demo").click().run()
     assert not measured.folder.exists() and told.EMPTY in texts(app)
     next(button for button in app.button if button.label == told.UNDO).click().run()

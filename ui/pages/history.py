@@ -38,7 +38,7 @@ def bring_back() -> None:
 def line(entry: library.Entry) -> None:
     """One study."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        now = copy.STATES["running" if entry.running else "done" if entry.done else "new"]
+        now = copy.STATES[parts.in_a_word(entry.running, entry.phase, entry.done)]
         size = words.size(size_of(entry.key, entry.changed))
         text = told.LINE.format(state=now, done=entry.done, when=words.ago(entry.changed), size=size)
         st.markdown(
@@ -47,8 +47,7 @@ def line(entry: library.Entry) -> None:
         )
         if entry.problem is None:
             if st.button(copy.OPEN, key=f"open-{entry.key}", type="primary"):
-                state.set_study(entry.key)
-                parts.go("explore" if entry.done >= 4 else "run")
+                parts.open_key(entry.key)
             with st.popover(told.MORE, key=f"more-{entry.key}"):
                 more(entry)
         if st.button(told.REMOVE, key=f"remove-{entry.key}", disabled=entry.running, help=reason(entry)):

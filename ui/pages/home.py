@@ -27,13 +27,6 @@ def start_demo(tasks: tuple[str, ...]) -> None:
     parts.go("run")
 
 
-def open_key(key: str) -> None:
-    """Open a study where it stands: on the map if there is one."""
-    state.set_study(key)
-    study = library.find(key)
-    parts.go("explore" if len(study.done()) >= parts.map_needs(study) else "run")
-
-
 def doors() -> None:
     """The two ways in."""
     left, right = st.columns(2, gap="medium")
@@ -63,11 +56,11 @@ def recent() -> None:
         st.caption(copy.RECENT_EMPTY)
     for entry in entries:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            now = copy.STATES["running" if entry.running else "done" if entry.done else "new"]
+            now = copy.STATES[parts.in_a_word(entry.running, entry.phase, entry.done)]
             line = copy.RECENT_LINE.format(state=now, done=entry.done, when=words.ago(entry.changed))
             st.markdown(f"**{parts.plain(entry.name)}**  \n{entry.problem or line}", width="stretch")
             if entry.problem is None and st.button(copy.OPEN, key=f"open-{entry.key}"):
-                open_key(entry.key)
+                parts.open_key(entry.key)
 
 
 def other_demo() -> None:
