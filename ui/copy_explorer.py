@@ -54,6 +54,7 @@ EXPLORER: dict[str, Any] = {
     "free": "+1 costs nothing",
     "notPossible": "no more possible",
     "odds": "{n} of 20 likely outcomes reach your minimum",
+    "below": "This mix is below your minimum.",
     "noMinimum": "All {n} mixes are open to you.",
     "limits": "Asking for {list} rules out {share} % of the mixes; {alive} of {n} are left.",
     "none": "No mix reaches all your minimums. Ways out:",

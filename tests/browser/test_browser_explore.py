@@ -115,6 +115,7 @@ def test_comparing_and_the_other_states(page: Page, server: str, study: str) -> 
         for _ in range(20):
             slider.press("PageUp")
     expect(page.locator(".mx .limits")).to_contain_text("The closest one misses")
+    expect(page.locator(".mx .task.stuck .odds").first).not_to_be_empty()
     assert findings(page) == []
     page.locator(".mx canvas.map").focus()
     page.keyboard.press("?")

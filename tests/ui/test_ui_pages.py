@@ -143,6 +143,9 @@ def test_history_copies_renames_and_empties_the_trash(measured: Study) -> None:
     app = visit("history")
     app.button(key="copy-demo").click().run()
     assert not app.exception and len(list(measured.folder.parent.glob("*/study.yaml"))) == 2
+    app.text_input(key="name-demo-copy").set_value(measured.settings.name).run()
+    app.button(key="rename-demo-copy").click().run()
+    assert "(demo-copy)" in texts(app)  # namesakes are told apart by their folders
     app.text_input(key="name-demo-copy").set_value("Second try").run()
     app.button(key="rename-demo-copy").click().run()
     assert "Second try" in texts(app)

@@ -149,7 +149,8 @@ export class TaskRow {
     const level = minimum === null ? text.noLimit : fill(text.atLeast, { level: number(minimum, task, unit) + suffix(task, unit) });
     this.level.textContent = task.sign < 0 && minimum !== null ? fill(text.atMost, { level: number(minimum, task, unit) + suffix(task, unit) }) : level;
     this.input.setAttribute("aria-valuetext", `${this.level.textContent}. ${fill(text.reach, { level: number(reach, task, unit) + suffix(task, unit) })}`);
-    this.element.classList.toggle("stuck", found.alive === 0 && minimum !== null && minimum > reach);
+    const below = minimum !== null && Boolean(pick) && pick.m[t] < minimum - 1e-9;
+    this.element.classList.toggle("stuck", below || (found.alive === 0 && minimum !== null && minimum > reach));
     this.lock.textContent = state.lock[t] ? text.locked : text.lock;
     this.lock.setAttribute("aria-pressed", String(state.lock[t]));
     this.lock.title = text.lockHelp;
@@ -165,7 +166,8 @@ export class TaskRow {
     this.drawPrice(task, text, unit);
     this.drawDots(colours, share, minimum);
     const odds = Math.round(20 * chance(pick.m[t], pick.lo[t], pick.hi[t], minimum));
-    this.odds.textContent = minimum !== null && pick.kind !== "checked" && odds < 20 ? fill(text.odds, { n: odds }) : "";
+    const likely = minimum !== null && pick.kind !== "checked" && odds < 20 ? fill(text.odds, { n: odds }) : "";
+    this.odds.textContent = below && pick.kind === "checked" ? text.below : likely;
   }
 
   drawPrice(task, text, unit) {

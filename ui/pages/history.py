@@ -35,14 +35,15 @@ def bring_back() -> None:
             st.rerun()
 
 
-def line(entry: library.Entry) -> None:
-    """One study."""
+def line(entry: library.Entry, alone: bool) -> None:
+    """One study; where another has the same name, the folder tells them apart."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         now = copy.STATES[parts.in_a_word(entry.running, entry.phase, entry.done)]
         size = words.size(size_of(entry.key, entry.changed))
         text = told.LINE.format(state=now, done=entry.done, when=words.ago(entry.changed), size=size)
+        twin = "" if alone else f" ({parts.plain(entry.key)})"
         st.markdown(
-            f"**{parts.plain(entry.name)}**  \n{parts.plain(entry.problem) if entry.problem else text}",
+            f"**{parts.plain(entry.name)}**{twin}  \n{parts.plain(entry.problem) if entry.problem else text}",
             width="stretch",
         )
         if entry.problem is None:
@@ -159,11 +160,12 @@ if not entries:
 if sum(entry.done > 0 for entry in entries):
     st.page_link(path("compare"), label=told.COMPARE_LINK)
 wanted = st.text_input(told.FIND, key="find").strip().lower() if len(entries) > 8 else ""
+names = [entry.name for entry in entries]
 shown = [entry for entry in entries if wanted in entry.name.lower()]
 if entries and not shown:
     st.caption(told.NONE_FOUND)
 for one in shown:
-    line(one)
+    line(one, names.count(one.name) == 1)
 bring_in()
 trash()
 st.page_link(path("server"), label=copy.NAV["server"])
