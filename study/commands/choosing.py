@@ -18,6 +18,7 @@ from study.commands.terminal import (
     SurrogateName,
     app,
     show,
+    typed,
 )
 from study.errors import StudyError
 from study.study import Study, open_study, parse_at
@@ -57,7 +58,7 @@ def _front_text(value: dict[str, Any]) -> str:
             numbers = ", ".join(
                 f"{n} {row['metrics'][n]['value']:.3f}±{row['metrics'][n]['stderr']:.3f}" for n in names
             )
-            at = ",".join(f"{name}={c:g}" for name, c in row["coefficients"].items())
+            at = typed(row["coefficients"])
             lines.append(f"  {numbers}   --at {at}")
     model = value["surrogate"]
     if model["name"]:
@@ -144,7 +145,7 @@ def choose(
         by_preference(open_study(folder), prefer, towards, steps, surrogate, method, as_json)
         return
     value = compute(open_study(folder), parse_at(want) if want else None, surrogate, method, knee)
-    at = ",".join(f"{name}={c:g}" for name, c in value["coefficients"].items())
+    at = typed(value["coefficients"])
     numbers = ", ".join(
         f"{name} {m['mean']:.3f} (gives up {value['costs'][name]:.3f})" for name, m in value["metrics"].items()
     )
@@ -160,7 +161,7 @@ def by_preference(
     value = compute(study, parse_at(wish) if wish else None, towards, steps, name, method)
     lines = []
     for point in value.get("path", [value]):
-        at = ",".join(f"{name}={c:g}" for name, c in point["coefficients"].items())
+        at = typed(point["coefficients"])
         numbers = ", ".join(f"{task} {m['mean']:.3f}" for task, m in point["metrics"].items())
         lines.append(f"predicted: {numbers}  --at {at}")
     show(value, as_json, "\n".join(lines))

@@ -16,6 +16,7 @@ from study.commands.terminal import (
     app,
     progress,
     show,
+    typed,
 )
 from study.errors import StudyError
 from study.study import open_study, parse_at
@@ -118,7 +119,7 @@ def evolve(
     wish = parse_at(want) if want else None
     chosen = study.settings.seed if seed is None else seed
     value = search(study, study.method(method), trials, chosen, wish, device, signed, first)
-    at = ",".join(f"{name}={c:g}" for name, c in value["coefficients"].items())
+    at = typed(value["coefficients"])
     show(value, as_json, f"best of {value['trials']} measured merges: {value['value']:.4f}\n--at {at}")
 
 

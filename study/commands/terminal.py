@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,6 +88,11 @@ def progress(phase: str, done: int, total: int) -> None:
     """Tell a phase on stderr, once."""
     if done == 0:
         sys.stderr.write(f"{phase} …\n")
+
+
+def typed(coefficients: Mapping[str, float]) -> str:
+    """Coefficients as `--at` takes them, rounded for people."""
+    return ",".join(f"{name}={value:g}" for name, value in coefficients.items())
 
 
 def show(value: dict[str, Any], as_json: bool, text: str) -> None:
