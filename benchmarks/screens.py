@@ -24,6 +24,7 @@ def _changing(page: Page) -> None:
     page.get_by_label(copy_history.FIND).fill("own models")
     page.get_by_label(copy_history.FIND).press("Enter")
     page.get_by_role("button", name=copy_history.MORE, exact=True).nth(1).wait_for(state="detached")
+    page.wait_for_function("() => !document.querySelector('[data-stale=true]')")  # what is drawn anew would close again
     page.get_by_role("button", name=copy_history.MORE, exact=True).click()
     page.get_by_role("button", name=copy_history.CHANGE).click()
     page.get_by_role("button", name=copy.NEXT_TASKS).click()

@@ -62,6 +62,7 @@ def take(browser: Browser, address: str, size: str, colours: str, wanted: set[st
     """All screens for one size and colour scheme."""
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=colours)  # type: ignore[arg-type]
+    context.set_default_timeout(150_000)  # a busy machine is slow, not wrong
     page = context.new_page()
     for screen in SCREENS:
         if wanted and screen.name not in wanted:

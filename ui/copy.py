@@ -256,7 +256,7 @@ COLUMNS = {
     "specialist": "Specialist alone",
     "average": "Plain averaging",
 }
-NOT_CHECKED = "This mix is a prediction so far. Check it first; that takes only a few seconds."
+NOT_CHECKED = "This mix is a prediction so far. Check it first: one click measures it on the real examples."
 CHECK_NOW = "Check this mix"
 IS_CHECKED = "This mix has been checked on the real examples."
 MISSED = (

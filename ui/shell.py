@@ -17,6 +17,7 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] h1 { padding: .6rem 0 .5rem; }
 .st-key-guide { padding: .45rem 1rem; }
 .st-key-guide p, .st-key-guide [data-testid="stMarkdownContainer"] { margin: 0; }
+[data-testid="stPageLink"] p { text-decoration: underline; text-underline-offset: 3px; }
 .st-key-news { min-height: 2.6rem; }
 [class*="st-key-map-"][data-stale="true"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] { opacity: 1 !important; }

@@ -238,7 +238,7 @@ class Explorer {
     this.rows.forEach((r) => r.draw(colours));
     this.strengths.draw(store);
     const checked = store.state.pick?.kind === "checked";
-    this.check.disabled = checked || Boolean(busy);
+    this.check.setAttribute("aria-disabled", String(checked || Boolean(busy))); // stays in reach: the focus is on it
     this.check.textContent = checked ? text.checkedAlready : busy ? text.checking : text.check;
     this.check.className = checked ? "second" : "main";
     const wait = checked || !busy ? "" : busy;
