@@ -112,7 +112,7 @@ SPENDERS: dict[str, tuple[str, Spend]] = {
     "product": ("Product loop (logits, two at a time)", product_loop),
     "qlognehvi": ("qLogNEHVI (BoTorch)", acquisition_loop),
     "map": ("MAP quadratic, 60 % design + 40 % verified", map_two_stages),
-    "map-published": ("The same by least squares, as published", map_published),
+    "map-published": ("MAP as published (least squares)", map_published),
     "nsga2": ("NSGA-II on real measurements (pymoo)", genetic),
     "sobol": ("Sobol", sobol_box),
     "simplex": ("Simplex (sum of coefficients 1)", simplex),

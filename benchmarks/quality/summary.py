@@ -29,6 +29,29 @@ def average(rows: Sequence[dict[str, Any]], key: str) -> float | None:
     return fmean(values) if values else None
 
 
+def duels(result: Result) -> dict[str, tuple[int, int]]:
+    """Per other way to spend: in how many runs it was ahead of the product's loop with the same pool, budget and seed
+    (share of hypervolume), and of how many."""
+    rows = [row for row in rows_of(result, "spend") if "spender" in row]
+    ours = {(row["pool"], row["n"], row["seed"]): row["hv"] for row in rows if row["spender"] == "product"}
+    found: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        at = row["pool"], row["n"], row["seed"]
+        if row["spender"] != "product" and at in ours:
+            ahead, runs = found.get(row["spender"], (0, 0))
+            found[row["spender"]] = ahead + (row["hv"] > ours[at]), runs + 1
+    return found
+
+
+def told(result: Result, titles: dict[str, str]) -> str:
+    """The duels as a sentence: who was ahead in how many runs, and who in none."""
+    found = duels(result)
+    won = [f"{titles[name]} in {ahead} of {runs}" for name, (ahead, runs) in found.items() if ahead]
+    none = [titles[name] for name, (ahead, _) in found.items() if not ahead]
+    text = f"Run by run (same pool, budget and seed), ahead of the product's loop: {'; '.join(won) or 'nobody'}."
+    return text + (f" Never ahead: {'; '.join(none)}." if none else "")
+
+
 def verdicts(result: Result) -> list[dict[str, Any]]:
     """One row per promise and pool: what, where, the number, what was promised, whether it is kept."""
     found: list[dict[str, Any]] = []

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.quality.pools import POOLS
 from benchmarks.quality.rivals import RIVALS
 from benchmarks.quality.samplers import TITLES
-from benchmarks.quality.summary import Result, average, middle, rows_of, verdicts
+from benchmarks.quality.summary import Result, average, middle, rows_of, told, verdicts
 
 EXACT = {"exact-hard": "*exact accuracies of every pool point*", "exact-soft": "*exact soft accuracies of every point*"}
 INTRODUCTION = """# How good is the front after few measurements?
@@ -179,7 +179,8 @@ def _spend(result: Result) -> str:
             ]
             parts.append(_table([*head, "seconds", "seeds"], lines))
     intro = "Hypervolume of everything measured, the same number of measurements each. Seconds are the rival's own.\n"
-    return "\n".join(["## All measurements counted\n", intro, *parts]) if parts else ""
+    said = told(result, TITLES) + "\n"
+    return "\n".join(["## All measurements counted\n", intro, said, *parts]) if parts else ""
 
 
 def _cells(own: Sequence[dict[str, Any]], budgets: Sequence[int]) -> list[str]:

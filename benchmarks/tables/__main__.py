@@ -37,6 +37,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "merge-reasons": merge.reasons,
     "front-precision": quality.precision,
     "front-hypervolume": quality.hypervolume,
+    "front-hypervolume-short": quality.hypervolume_short,
     "front-losses": quality.losses,
     "front-unseen": quality.unseen,
     "front-promises": quality.promises,

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.quality.pools import POOLS
 from benchmarks.quality.rivals import RIVALS
 from benchmarks.quality.samplers import TITLES
-from benchmarks.quality.summary import average, middle, rows_of
+from benchmarks.quality.summary import average, middle, rows_of, told
 from benchmarks.tables.results import Absent, Results, number, seconds, table, taken
 
 COMMAND = "python -m benchmarks.front_quality"
@@ -72,6 +72,23 @@ def hypervolume(results: Results) -> str:
     )
 
 
+def hypervolume_short(results: Results) -> str:
+    """The same at the largest budget, all pools side by side."""
+    found = results.of("front_quality", COMMAND)
+    rows = [row for row in rows_of(found, "spend") if "spender" in row]
+    if not rows:
+        raise Absent(COMMAND)
+    names = list(dict.fromkeys(row["pool"] for row in rows))
+    last = {name: max(row["n"] for row in rows if row["pool"] == name) for name in names}
+    lines = []
+    for spender, title in TITLES.items():
+        own = [[r for r in rows if (r["spender"], r["pool"], r["n"]) == (spender, name, last[name])] for name in names]
+        if any(own):
+            lines.append([title, *(number(middle(one, "hv"), 3) for one in own)])
+    head = ["share of the true front's hypervolume", *(f"{_where(found, name)}, after {last[name]}" for name in names)]
+    return table(head, lines) + "\n" + _source(found)
+
+
 def losses(results: Results) -> str:
     """Every pool and budget at which another way to spend the measurements was ahead of the product's loop."""
     found = results.of("front_quality", COMMAND)
@@ -93,10 +110,11 @@ def losses(results: Results) -> str:
     if not cells:
         raise Absent(COMMAND)
     text = f"In {len(lines)} of {cells} combinations of pool and budget another way was ahead of our loop"
+    runs = told(found, TITLES)
     if not lines:
-        return f"{text}.\n\n{_source(found)}"
+        return f"{text} by the median over seeds. {runs}\n\n{_source(found)}"
     head = ["pool and budget", "the best other way", "its share of the hypervolume", "ours"]
-    return f"{text}:\n\n{table(head, lines)}\n{_source(found)}"
+    return f"{text} by the median over seeds:\n\n{table(head, lines)}\n{runs}\n\n{_source(found)}"
 
 
 def unseen(results: Results) -> str:
