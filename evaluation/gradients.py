@@ -1,6 +1,6 @@
 """Losses of the bound weights, and their gradients as one flat vector."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -65,15 +65,17 @@ class Gradients:
             (scale * value).backward()  # type: ignore[no-untyped-call]
         return float(value.detach())
 
-    def add_squares(self, inputs: Tensor, head: Head, scale: float) -> None:
+    def add_squares(self, inputs: Tensor, head: Head, scale: float, pause: Callable[[], None] = lambda: None) -> None:
         """Add `scale` times Σ_y p(y|x) (∂ log p(y|x))² of every sample to `flat`.
 
         Each sample by itself: the square of a batch's summed gradient, as public code has it, is another quantity.
+        `pause` is called before each: it raises when nobody waits for the end any more.
         """
         total, flat = self.flat.clone(), self.flat
         # A device is awaited once, here, and not for every sample.
         shares = self._model.forward(inputs, head).softmax(-1).tolist()
         for one, share in zip(torch.split(inputs, 1), shares, strict=True):
+            pause()
             with self._on():
                 logs = self._model.forward(one, head).log_softmax(-1)[0]
                 likely = [c for c, p in enumerate(share) if p > NEGLIGIBLE]

@@ -115,11 +115,16 @@ class Regression:
         wanted: Collection[str] | None = None,
         last: str | None = None,
         bind: Callable[[int], None] | None = None,
+        within: tuple[str, int, int] | None = None,
     ) -> None:
-        """`bind(t)` makes the model whatever reads the samples of expert t: the expert itself unless given."""
+        """`bind(t)` makes the model whatever reads the samples of expert t: the expert itself unless given.
+
+        `within` is how far the whole is that this is a step of: phase, done, of.
+        """
         self._vectors, self._access, self._keep = vectors, access, keep
         self._wanted = vectors.layout.index if wanted is None else wanted
         self._last = last
+        self._within = within
         self._bind = bind or (lambda number: vectors.write_expert(number, access.weights))
         self.total: dict[str, Tensor] = {}
         self.how: dict[str, How] = {}
@@ -128,7 +133,7 @@ class Regression:
         """Write τ_t G_t of every seen tensor into `out` (T, P), and sum the moments of all experts into `total`."""
         layout = self._vectors.layout
         for number, expert in enumerate(self._vectors.names):
-            self._access.tell("learning from samples", number, len(self._vectors.names))
+            self._tell("learning from samples", number, len(self._vectors.names))
             self._bind(number)
             seen = moments(self._access, self._access.own(expert), self._wanted, self._last)
             for name, moment in seen.items():
@@ -148,8 +153,11 @@ class Regression:
     def solve(self, out: Tensor, ridge: float, anchor: Callable[[str], Tensor] | None) -> None:
         """Turn what `pull` wrote into directions, in place; `ridge` in mean eigenvalues of S, `anchor(name)` A_t."""
         for number, name in enumerate(self.total):
-            self._access.tell("solving", number, len(self.total))
+            self._tell("solving", number, len(self.total))
             self.solve_one(out, name, ridge, anchor(name) if anchor is not None and ridge > 0.0 else None)
+
+    def _tell(self, phase: str, done: int, of: int) -> None:
+        self._access.tell(*(self._within or (phase, done, of)))
 
     def solve_one(self, out: Tensor, name: str, ridge: float, changes: Tensor | None) -> None:
         """Turn what `pull` wrote for one tensor into directions, in place; `changes` is A_t (T, *shape)."""

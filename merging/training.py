@@ -28,7 +28,7 @@ PATIENCE = 5  # looks without a better one, after which the training ends
 
 @dataclass(frozen=True)
 class Course:
-    """How to train: the loss, Adam's steps and rate, weight decay as in AdamW, and when to look."""
+    """How to train: the loss, Adam's steps and rate, weight decay as in AdamW, when to look, what to call it."""
 
     loss: Loss
     steps: int
@@ -37,6 +37,7 @@ class Course:
     decay: float = 0.0
     low: float | None = None
     high: float | None = None
+    phase: str = "training"
 
 
 def looking(look: int) -> tuple[str, ...]:
@@ -111,7 +112,7 @@ def train(
                 break
         if step == course.steps:
             break
-        access.tell("training", step, course.steps)
+        access.tell(course.phase, step, course.steps)
         write(values)
         loss = descend(values, pull, access, course, prefer, step)
         optimiser.step()

@@ -1,7 +1,7 @@
 """Anchored regression: RegMean held to another merge, each kind of layer as strongly as it needs."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -79,7 +79,7 @@ class Anchored(Method):
         if self.tune:
             alphas, facts["tried"] = self._tuned(rows, pulls, regression, vectors, alphas, access)
         else:
-            solve(rows, pulls, rows, regression, vectors.layout, alphas)
+            solve(rows, pulls, rows, regression, vectors.layout, alphas, solving(access))
         return {**facts, "pulls": alphas}
 
     def _tuned(
@@ -102,8 +102,11 @@ class Anchored(Method):
 
         def look(powers: list[float]) -> float:
             given = {**alphas, **{kind: 10.0**power for kind, power in zip(kinds, powers, strict=True)}}
-            access.tell("tuning the pulls", len(tried), self.looks)
-            solve(rows, pulls, held, regression, vectors.layout, given)
+
+            def tell(*_: int) -> None:
+                access.tell("tuning the pulls", len(tried), self.looks)
+
+            solve(rows, pulls, held, regression, vectors.layout, given, tell)
             write_sum(vectors, rows, access)
             scores = access.score()
             tried.append({"pulls": given, "mean": sum(scores.values()) / len(scores)})
@@ -112,15 +115,30 @@ class Anchored(Method):
         start = [min(max(math.log10(alphas[kind]), DECADES[0]), DECADES[1]) for kind in kinds]
         access.maximise(look, [DECADES[0]] * len(kinds), [DECADES[1]] * len(kinds), start, self.looks)
         best = max(tried, key=lambda one: one["mean"])["pulls"]
-        solve(rows, pulls, held, regression, vectors.layout, best)
+        solve(rows, pulls, held, regression, vectors.layout, best, solving(access))
         return best, tried
 
 
+def solving(access: Access) -> Callable[[int, int], None]:
+    """Tell of the solution that nothing comes after."""
+    return lambda done, of: access.tell("solving", done, of)
+
+
 def solve(
-    rows: Tensor, pulls: Tensor, held: Tensor, regression: Regression, layout: Layout, alphas: Mapping[str, float]
+    rows: Tensor,
+    pulls: Tensor,
+    held: Tensor,
+    regression: Regression,
+    layout: Layout,
+    alphas: Mapping[str, float],
+    tell: Callable[[int, int], None],
 ) -> None:
-    """Write the directions of every linear layer from what was pulled and the anchor's changes, which `rows` may be."""
-    for name in regression.total:
+    """Write the directions of every linear layer from what was pulled and the anchor's changes, which `rows` may be.
+
+    `tell(done, of)` counts layers.
+    """
+    for number, name in enumerate(regression.total):
+        tell(number, len(regression.total))
         entry = layout.index[name]
         changes = layout.view(held, entry).clone()
         layout.view(rows, entry).copy_(layout.view(pulls, entry))

@@ -1,6 +1,6 @@
 """Expert Merging++: where the layers matter most, a tensor gets several coefficients."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -51,6 +51,7 @@ class ExpertMergingPlusPlus(ExpertMerging):
         scaled = Scaled(rows, vectors, access, chunks=chunks)
         free = torch.tensor([count > 0 for count in chunks.values() for _ in range(max(1, count))])
         start = filled(scaled, self.start)
+        course = replace(course, phase="training the chunks")
         alpha, found = learn_shares(scaled, access, start, course, self.even, self.preference, free)
         return {**applied(scaled, rows, found, alpha), "chunks": chunks}
 

@@ -53,7 +53,8 @@ class RegMeanPlusPlus(Method):
         done: set[str] = set(names) - used
         merged = torch.empty_like(access.weights)
         for number, stage in enumerate(order):
-            access.tell("learning block by block", number, len(order))
+            so_far = ("learning block by block", number, len(order))
+            access.tell(*so_far)
             wanted = [name for name, how in stage if name in used]
             if not wanted:
                 continue
@@ -64,7 +65,7 @@ class RegMeanPlusPlus(Method):
                 vectors.write_expert(expert, access.weights)
                 put(layout, access.weights, merged, sorted(kept))
 
-            regression = Regression(vectors, access, self.keep, frozenset(wanted), stage[-1][0], bind)
+            regression = Regression(vectors, access, self.keep, frozenset(wanted), stage[-1][0], bind, so_far)
             regression.pull(rows)
             regression.solve(rows, self.ridge, mean_of(vectors))
             done |= set(wanted)

@@ -144,7 +144,7 @@ class Calibration:
         share = 1.0 / len(self._inputs(task))
         for batch in range(self.batches(task)):
             with self._at_work():
-                self._backward().add_squares(self._batch(task, batch), self._heads[task], share)
+                self._backward().add_squares(self._batch(task, batch), self._heads[task], share, self._pause)
 
     def score(self) -> dict[str, float]:
         """Every task's metric on the validation samples, turned so that more is better."""

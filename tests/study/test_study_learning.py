@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +26,7 @@ from study.settings import MethodChoice, Samples, Settings
 from study.study import Study, create, open_study
 from study.verify import verify
 from tests.conftest import as_json, run_command
+from ui import copy
 
 LOT = MethodChoice(name="lot")
 
@@ -50,7 +54,7 @@ def test_a_method_sees_no_sample_of_another_split(fresh_demo: Path, monkeypatch:
     assert splits_for(("inputs", "labels", "validation")) == ("calibration", "validation")
 
 
-SHORT = {"steps": 1, "look": 1, "looks": 2, "tune": True}  # of those settings, what a method has
+SHORT = {"steps": 2, "look": 1, "looks": 2, "tune": True}  # of those settings, what a method has
 
 
 def rows(inputs: object) -> set[bytes]:
@@ -58,15 +62,31 @@ def rows(inputs: object) -> set[bytes]:
     return {np.ascontiguousarray(one).tobytes() for one in np.asarray(inputs)}
 
 
+@dataclass
+class Seen:
+    """What a study's model read and told: samples as bytes, forward passes, and how far a method said it was."""
+
+    samples: set[bytes] = field(default_factory=set)
+    passes: int = 0
+    told: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def clear(self) -> None:
+        self.__init__()  # type: ignore[misc]
+
+
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Measurer, dict[str, set[bytes]], set[bytes]]]:
-    """A small study, the bytes of every split's samples, and of the samples that went through the model."""
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Measurer, dict[str, set[bytes]], Seen]]:
+    """A small study, the bytes of every split's samples, and what went through the model and was told."""
     made = write_demo(tmp_path_factory.mktemp("watched") / "study", ("digits", "signs"))
     few = Samples(calibration=8, validation=12, test=12)
     tasks = tuple(task.model_copy(update={"samples": few}) for task in made.tasks)
     study = Study(made.folder, made.settings.model_copy(update={"tasks": tasks}))
-    seen: set[bytes] = set()
-    with Measurer(study, "cpu", splits=("calibration", "validation", "test")) as measurer:
+    seen = Seen()
+
+    def say(*told: Any) -> None:
+        seen.told.append(told)
+
+    with Measurer(study, "cpu", say, splits=("calibration", "validation", "test")) as measurer:
         splits: dict[str, set[bytes]] = {}
         for task in measurer.tasks.values():
             for name, split in task.splits.items():
@@ -74,7 +94,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Measurer
         real = measurer.model.forward
 
         def forward(inputs, head):
-            seen.update(rows(inputs))
+            seen.samples |= rows(inputs)
+            seen.passes += 1
             return real(inputs, head)
 
         measurer.model.forward = forward  # type: ignore[method-assign]
@@ -91,8 +112,35 @@ def test_no_sample_of_another_split_goes_through_the_model(name: str, watched) -
         seen.clear()
         measurer.directions(choice)
         for split in ("calibration", "validation", "test"):
-            assert bool(seen & splits[split]) == (split in allowed), f"{name} and the {split} samples"
-        assert seen <= set.union(*splits.values()), "samples that belong to no split"
+            assert bool(seen.samples & splits[split]) == (split in allowed), f"{name} and the {split} samples"
+        assert seen.samples <= set.union(*splits.values()), "samples that belong to no split"
+
+
+@pytest.mark.parametrize("name", [name for name, kind in methods().items() if kind.needs_data])
+def test_learning_tells_how_far_it_is_and_stops_between_two_passes(name: str, watched) -> None:
+    measurer, _, seen = watched
+    has, folder = method(name).settings, measurer.study.folder / "directions"
+    choice = MethodChoice(name=name, settings={k: v for k, v in SHORT.items() if k in has})
+    asked: list[int] = []
+    measurer.forget(choice)
+    seen.clear()
+    measurer.directions(choice, lambda: bool(asked.append(len(seen.told))))
+    told = [one for one in seen.told if one[0] != "preparing the method"]
+    assert len(told) > 1 and all(0 <= done < of for _, done, of in told), f"{name} told {told}"
+    for phase, many in groupby(told, key=lambda one: one[0]):
+        places = [done for _, done, _ in many]
+        assert places[0] == 0 and places == sorted(places), f"{phase} at {places}"
+        assert phase in copy.PHASES, f"no words on the screen for '{phase}'"
+    phases = [phase for phase, _ in groupby(told, key=lambda one: one[0])]
+    assert len(set(phases)) == len(phases), f"to and fro between {phases}"
+    assert len(asked) >= seen.passes > 0, "batches passed and nobody asked whether to go on"
+    measurer.forget(choice)
+    files, half = set(folder.iterdir()), len(told) // 2
+    seen.clear()
+    with pytest.raises(Cancelled):
+        measurer.directions(choice, lambda: len(seen.told) > half)
+    assert len(seen.told) == half + 1, "it went on"
+    assert set(folder.iterdir()) == files and torch.equal(measurer.buffer, measurer.vectors.base())
 
 
 def test_the_splits_share_no_sample(fresh_demo: Path) -> None:

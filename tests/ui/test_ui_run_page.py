@@ -73,6 +73,17 @@ def test_run_paused_and_stalled_have_their_buttons(measured: Study) -> None:
         assert "No sign of life" in texts(app) and app.button(key="restart").label == run_words.RESTART.format(n=13)
 
 
+def test_run_shows_how_far_a_method_has_learned(measured: Study) -> None:
+    from study.worker import only_worker
+
+    measured.store.begin(1, "adamerging", 30)
+    with only_worker(measured.folder):
+        measured.store.say("training", 12, 60)
+        bar = visit("run", "demo").get("progress")[0].proto
+    assert bar.value == 20
+    assert bar.text == copy.PHASE_STEP.format(phase=copy.PHASES["training"], done=12, total=60)
+
+
 def test_run_finished_shows_chart_table_and_the_way_on(measured: Study) -> None:
     app = visit("run", "demo")
     assert not app.exception

@@ -57,7 +57,10 @@ def progress(study: Study, facts: dict[str, Any]) -> None:
     """The bar, the phase and the time left; pause and stop."""
     now = facts["worker"]
     total = max(int(now["total"] or 0), int(now["budget"] or 0) * len(facts["methods"]), 1)
-    text = copy.PHASES.get(now["phase"], copy.PHASES["starting"])
+    text, share = copy.PHASES.get(now["phase"], copy.PHASES["starting"]), facts["done"] / total
+    if now["phase"] not in ("measuring", "paused") and now["total"]:
+        share = now["done"] / now["total"]
+        text = copy.PHASE_STEP.format(phase=text, done=now["done"], total=now["total"])
     if now["phase"] in ("measuring", "paused"):
         text = copy.PROGRESS.format(done=facts["done"], total=total)
         ends = facts["seconds_left_range"]
@@ -67,7 +70,7 @@ def progress(study: Study, facts: dict[str, Any]) -> None:
             spread = ends is not None and low != high
             said = told.LEFT.format(time=left, low=low, high=high) if spread else copy.TIME_LEFT.format(time=left)
             text = f"{text} · {said}"
-    st.progress(min(1.0, facts["done"] / total), text=text)
+    st.progress(min(1.0, share), text=text)
     if now["phase"] == "paused":
         st.info(told.PAUSED)
     buttons(study, facts)
