@@ -2,6 +2,7 @@
 
     python -m benchmarks.learned_cost --folder FOLDER [--only METHOD,…] [--experts N]      measures, each in a process
     python -m benchmarks.learned_cost --table                                            prints what was measured
+    python -m benchmarks.learned_cost --sentences                                        and as the docstrings say it
 
 A method is prepared with few calibration samples a task and with twice as many; what a line through both gives for the
 default of 64 is said as such. Trained methods take so many steps instead, without looks at validation samples (a look
@@ -17,27 +18,29 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 OUT = Path("benchmarks/results/learned_cost.json")
 DEFAULT = 64  # calibration samples a task
-ROOM = 40  # samples that each task's folder holds
+ROOM = 72  # samples that each task's folder holds
 # Settings by method and what is varied: "samples" a task, or "steps" at 16 samples a task.
 CASES: dict[str, tuple[str, tuple[int, int], dict[str, Any]]] = {
-    "react": ("samples", (8, 16), {}),
-    "regmean": ("samples", (4, 8), {}),
-    "regmean_pp": ("samples", (2, 4), {}),
-    "lot": ("samples", (4, 8), {}),
-    "featcal": ("samples", (2, 4), {}),
-    "anchored": ("samples", (4, 8), {"on": "task_arithmetic"}),
+    "react": ("samples", (8, 64), {}),
+    "regmean": ("samples", (4, 64), {}),
+    "regmean_pp": ("samples", (2, 8), {}),
+    "lot": ("samples", (4, 64), {}),
+    "featcal": ("samples", (2, 8), {}),
+    "pleas": ("samples", (2, 8), {}),
+    "anchored": ("samples", (4, 64), {"on": "task_arithmetic"}),
     "fisher": ("samples", (1, 2), {}),
-    "adamerging": ("steps", (1, 2), {"look": 0}),
-    "concrete": ("steps", (1, 2), {"look": 0}),
-    "expert_merging": ("steps", (1, 2), {"look": 0}),
-    "expert_merging_pp": ("steps", (1, 2), {"look": 0}),
-    "atlas": ("steps", (1, 2), {"look": 0}),
-    "fw_merging": ("steps", (1, 2), {}),
+    "adamerging": ("steps", (1, 3), {"look": 0}),
+    "concrete": ("steps", (1, 3), {"look": 0}),
+    "expert_merging": ("steps", (1, 3), {"look": 0}),
+    "expert_merging_pp": ("steps", (1, 3), {"look": 0}),
+    "atlas": ("steps", (1, 3), {"look": 0}),
+    "fw_merging": ("steps", (1, 3), {}),
 }
 BATCH = 16
 
@@ -47,13 +50,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the models of this benchmark are made (4 GB)")
     parser.add_argument("--only", default=",".join(CASES))
     parser.add_argument("--experts", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--sentences", action="store_true")
     given = parser.parse_args()
-    if given.table:
-        print(table(json.loads(given.out.read_text(encoding="utf-8"))))
+    if given.table or given.sentences:
+        result = json.loads(given.out.read_text(encoding="utf-8"))
+        print(table(result) if given.table else "\n".join(f"{one.name}: {one.sentence}" for one in costs(result)))
         return
     if given.folder is None:
         parser.error("--folder is needed to measure.")
@@ -153,23 +158,65 @@ def fitted(rows: list[dict[str, Any]], at: int) -> float:
     return float(first["cpu_seconds"] + slope * (at - first["number"]))
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What two measurements of a method say: CPU seconds at its default, and the most memory in GB."""
+
+    name: str
+    rows: list[dict[str, Any]]
+
+    @property
+    def unit(self) -> str:
+        return "samples a task" if CASES[self.name][0] == "samples" else f"steps of {BATCH} samples a task"
+
+    @property
+    def default(self) -> int:
+        """The number of samples or steps that the method takes by itself."""
+        from merging import method
+
+        return DEFAULT if CASES[self.name][0] == "samples" else int(method(self.name).settings["steps"])
+
+    @property
+    def minutes(self) -> float:
+        return fitted(self.rows, self.default) / 60.0
+
+    @property
+    def memory(self) -> float:
+        return float(max(row["anonymous_mb"] for row in self.rows) / 1024)
+
+    @property
+    def numbers(self) -> str:
+        return " and ".join(str(row["number"]) for row in self.rows)
+
+    @property
+    def sentence(self) -> str:
+        """What the method's docstring says of it, in one line."""
+        experts, threads = self.rows[0]["experts"], self.rows[0]["threads"]
+        took = f"{self.minutes:.1f} minutes" if self.minutes < 90.0 else f"{self.minutes / 60.0:.1f} hours"
+        return (
+            f"Measured for ViT-B/32, {experts} experts, {threads} thread{'s' * (threads > 1)}: {took} of one core for "
+            f"{self.default} {self.unit} (on the line through {self.numbers}), {self.memory:.1f} GB with the model."
+        )
+
+
+def costs(result: dict[str, Any]) -> list[Cost]:
+    """Of every method that was measured at both numbers."""
+    found = []
+    for name in CASES:
+        rows = sorted((row for row in result["rows"] if row["method"] == name), key=lambda row: int(row["number"]))
+        if len(rows) == 2:
+            found.append(Cost(name, rows))
+    return found
+
+
 def table(result: dict[str, Any]) -> str:
     """What was measured, and what follows from it for the defaults, as Markdown."""
-    from merging import method
-
     lines = ["| method | measured | seconds of one core | memory, GB | at the default | minutes |"]
     lines.append("|---|---|---|---|---|---|")
-    for name, (what, _, _) in CASES.items():
-        rows = [row for row in result["rows"] if row["method"] == name]
-        if len(rows) != 2:
-            continue
-        at = DEFAULT if what == "samples" else int(method(name).settings["steps"])
-        seconds = fitted(rows, at)
-        numbers = " and ".join(str(row["number"]) for row in rows)
-        times = " and ".join(f"{row['cpu_seconds']:.0f}" for row in rows)
-        most = max(row["anonymous_mb"] for row in rows) / 1024
-        unit = "samples a task" if what == "samples" else "steps"
-        lines.append(f"| `{name}` | {numbers} {unit} | {times} | {most:.1f} | {at} {unit} | {seconds / 60:.1f} |")
+    for cost in costs(result):
+        times = " and ".join(f"{row['cpu_seconds']:.0f}" for row in cost.rows)
+        cells = [f"{cost.numbers} {cost.unit}", times, f"{cost.memory:.1f}", str(cost.default), f"{cost.minutes:.1f}"]
+        lines.append(f"| `{cost.name}` | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

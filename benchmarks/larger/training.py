@@ -26,24 +26,67 @@ from evaluation.models.open_clip import open_clip_model
 
 SCALE = 30.0  # of the logits: features and head rows have length 1
 SHIFT = 4  # pixels, either way
+LOOK = 50  # steps between two lines about the loss
 EVERY = 512  # pictures per pass when accuracy is measured
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large the model is, and how long it is trained: steps, pictures a step, highest rate."""
+    """How large the model is, and how long it is trained: steps, pictures a step, highest rate; the tasks (default:
+    all that were drawn), samples a task by split, whether a CPU that has bfloat16 trains in it as a GPU does. Without
+    a schedule for it there is no joint model."""
 
     width: int
     layers: int
+    patch: int
     embed: int
     base: Schedule
     expert: Schedule
-    joint: Schedule
+    joint: Schedule | None
     batch: int
+    samples: dict[str, int]
+    tasks: tuple[str, ...] | None = None
+    half: bool = False
 
 
-LARGE = Size(384, 8, 256, Schedule(360_000, 6e-4), Schedule(64_000, 2e-4), Schedule(153_600, 2e-4), 256)
-TINY = Size(32, 2, 128, Schedule(1024, 3e-3), Schedule(512, 3e-3), Schedule(512, 3e-3), 32)
+SIZES = {
+    "large": Size(
+        width=384,
+        layers=8,
+        patch=8,
+        embed=256,
+        base=Schedule(360_000, 6e-4),
+        expert=Schedule(64_000, 2e-4),
+        joint=Schedule(153_600, 2e-4),
+        batch=256,
+        samples={"calibration": 64, "validation": 60, "test": 200},
+    ),
+    # For CPUs: a tenth of the arithmetic per picture, and few of them.
+    "medium": Size(
+        width=256,
+        layers=6,
+        patch=16,
+        embed=128,
+        base=Schedule(51_200, 1e-3),
+        expert=Schedule(9_600, 4e-4),
+        joint=None,
+        batch=128,
+        samples={"calibration": 64, "validation": 40, "test": 100},
+        tasks=("digits", "signs", "surfaces", "flags"),
+        half=True,
+    ),
+    "tiny": Size(
+        width=32,
+        layers=2,
+        patch=8,
+        embed=128,
+        base=Schedule(1024, 3e-3),
+        expert=Schedule(512, 3e-3),
+        joint=Schedule(512, 3e-3),
+        batch=32,
+        samples={"calibration": 8, "validation": 8, "test": 16},
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -137,7 +180,7 @@ def write_heads(materials: Sequence[Material], every: Tensor, folder: Path) -> N
 
 def write_config(size: Size, side: int, path: Path) -> None:
     """The model for open_clip: the image tower of `size`, and the smallest text tower, which nothing reads."""
-    vision = {"image_size": side, "layers": size.layers, "width": size.width, "patch_size": 8}
+    vision = {"image_size": side, "layers": size.layers, "width": size.width, "patch_size": size.patch}
     vision["head_width"] = min(64, size.width)
     text = {"context_length": 8, "vocab_size": 514, "width": 32, "heads": 1, "layers": 1}
     path.write_text(json.dumps({"embed_dim": size.embed, "vision_cfg": vision, "text_cfg": text}), encoding="utf-8")
@@ -150,7 +193,7 @@ def train(
     every: Tensor,
     meant: Tensor,
     schedule: Schedule,
-    batch: int,
+    size: Size,
     seed: int,
 ) -> tuple[nn.Module, float]:
     """Train the image tower, from `start` or from new weights; the network and the seconds it took."""
@@ -160,13 +203,14 @@ def train(
     if start is not None:
         network.load_state_dict(start)
     tower = list(network.visual.requires_grad_(True).parameters())
-    steps = schedule.images // batch
+    steps = schedule.images // size.batch
     adam, cycle = optimiser(tower, schedule, steps)
-    chosen, moved = data.batches(steps, batch, seed)
+    chosen, moved = data.batches(steps, size.batch, seed)
     every, meant = every.to(device), meant.to(device)
+    half = device.type == "cuda" or (size.half and torch.ops.mkldnn._is_mkldnn_bf16_supported())
     network.train()
     for step in range(steps):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             features = network.encode_image(data.inputs(chosen[step], moved[step]), normalize=True)
         logits = features.float() @ every.T
         loss = functional.cross_entropy(logits, meant[data.labels[chosen[step]]])
@@ -175,6 +219,8 @@ def train(
         nn.utils.clip_grad_norm_(tower, 1.0)
         adam.step()
         cycle.step()
+        if step % LOOK == LOOK - 1:
+            print(f"step {step + 1} of {steps}: loss {float(loss.detach()):.3f}", flush=True)
     network.requires_grad_(False).eval()
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.larger import training
 from benchmarks.larger.pictures import SIDE, draw, keep, unpack
-from benchmarks.larger_study import FEW, main
+from benchmarks.larger_study import main
 from benchmarks.learning_order import volume
 from demo.drawing.material import Material
 
@@ -42,21 +42,32 @@ def words(materials: list[Material], folder: Path) -> list[str]:
     """What both runs ask for: a tiny study of one seed, of pictures that are kept first."""
     keep(materials, folder / "pictures.npz")
     places = ["--pictures", str(folder / "pictures.npz"), "--out", str(folder / "out.json")]
-    return ["--tiny", *places, "--seeds", "1"]
+    return ["--size", "tiny", *places, "--seeds", "1"]
 
 
-def test_every_step_is_written_and_read_off_the_points(materials: list[Material], tmp_path: Path) -> None:
+def test_every_step_is_written_and_a_run_goes_on_where_it_stopped(materials: list[Material], tmp_path: Path) -> None:
     methods = ("task_arithmetic", "lot", "featcal+tsv_m", "concrete")
-    assert main([*words(materials, tmp_path), "--only", ",".join(methods)]) == 0
+    asked = [*words(materials, tmp_path), "--folder", str(tmp_path / "models")]
+    assert main([*asked, "--only", "task_arithmetic,lot"]) == 0
+    expert = tmp_path / "models" / "surfaces.safetensors"
+    trained = expert.stat().st_mtime_ns
+    assert main([*asked, "--only", ",".join(methods)]) == 0
+    assert expert.stat().st_mtime_ns == trained, "it was trained again"
     found = json.loads((tmp_path / "out.json").read_text())
     assert [row["method"] for row in found["rows"]] == list(methods) and not found["failures"]
-    lines = found["references"]["1"]
+    lines, few = found["references"]["1"], training.SIZES["tiny"].samples["test"]
     assert set(lines) == {"base", "experts", "ensemble", "joint, equal"} and len(lines["base"]) == 3
-    assert all(value * FEW["test"] == round(value * FEW["test"]) for value in lines["experts"])
+    assert all(value * few == round(value * few) for value in lines["experts"])
     for row in found["rows"]:
         assert row["hypervolume"] == pytest.approx(volume([one["test"] for one in row["points"]], row["experts"]))
     assert found["rows"][-1]["curve"][0][0] == 0
     assert 0.0 < found["training"]["surfaces"]["moved"] < 1.0
+    (tmp_path / "out.json").write_text(json.dumps(found | {"training": found["training"] | {"parameters": 1}}))
+    with pytest.raises(SystemExit, match="other models"):
+        main(asked)
+    keep(materials[:2], tmp_path / "pictures.npz")
+    with pytest.raises(SystemExit, match="other tasks"):
+        main(asked)
 
 
 def test_a_spent_budget_keeps_what_there_is(materials: list[Material], tmp_path: Path) -> None:

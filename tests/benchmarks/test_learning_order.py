@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.learned_cost import OUT as COST
+from benchmarks.learned_cost import costs
 from benchmarks.learning_more import loaded
 from benchmarks.learning_order import GROUPS, OUT, TASKS, volume
 from benchmarks.learning_table import means, page
+from merging import methods
 from tests.conftest import ROOT
 
 
@@ -21,6 +24,14 @@ def test_the_page_is_made_from_the_measurements() -> None:
         first = next(point for point in row["points"] if point["at"] == [row["default"]] * len(TASKS))
         assert row["published"] == pytest.approx(float(np.mean(first["test"])))
         assert row["hypervolume"] == pytest.approx(volume([one["test"] for one in row["points"]], row["experts"]))
+
+
+def test_docstrings_state_the_time_and_memory_that_were_measured() -> None:
+    found = costs(json.loads((ROOT / COST).read_text(encoding="utf-8")))
+    assert {one.name for one in found} <= set(methods())
+    for one in found:
+        said = " ".join((methods()[one.name].__doc__ or "").split())
+        assert one.sentence in said, f"the docstring of {one.name} should say: {one.sentence}"
 
 
 def test_the_volume_of_the_experts_is_one() -> None:
