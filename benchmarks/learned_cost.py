@@ -192,7 +192,8 @@ class Cost:
     def sentence(self) -> str:
         """What the method's docstring says of it, in one line."""
         experts, threads = self.rows[0]["experts"], self.rows[0]["threads"]
-        took = f"{self.minutes:.1f} minutes" if self.minutes < 90.0 else f"{self.minutes / 60.0:.1f} hours"
+        minutes = f"{self.minutes:.{1 if self.minutes < 10.0 else 0}f} minutes"
+        took = minutes if self.minutes < 90.0 else f"{self.minutes / 60.0:.1f} hours"
         return (
             f"Measured for ViT-B/32, {experts} experts, {threads} thread{'s' * (threads > 1)}: {took} of one core for "
             f"{self.default} {self.unit} (on the line through {self.numbers}), {self.memory:.1f} GB with the model."

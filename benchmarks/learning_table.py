@@ -14,8 +14,8 @@ test fails when they differ. How the numbers come about stands at the head of `b
 Tasks {tasks} of the demo; a seed draws the samples of every split (64 calibration, 40 validation and 100 test
 samples a task) and the random coefficients. Mean over seeds ± standard deviation over seeds, test accuracy in percent.
 *published*: at the published coefficients; *scaled*: at the multiple of them (1, 1.5, 2) that is best on validation;
-*hypervolume*: of four measured points, half of a task's own expert's accuracy being 0 and the expert 1. *first* is how
-long preparing the method took, once per study, on a machine that was busy with other work.
+*hypervolume*: of the measured points (four, of the average two), half of a task's own expert's accuracy being 0 and
+the expert 1. *first* is how long preparing the method took, once per study, on a machine that was busy with other work.
 
 """
 READING = """

@@ -31,6 +31,8 @@ class RegMean(Method):
 
     Cost: one pass of each expert over its samples. Memory: two sets of Gram matrices in float64, whatever T is: 2.2 GB
     for ViT-B/32.
+    Measured for ViT-B/32, 2 experts, 1 thread: 1.6 minutes of one core for 64 samples a task (on the line through 4
+    and 64), 4.9 GB with the model.
     """
 
     name: ClassVar[str] = "regmean"

@@ -74,7 +74,7 @@ def test_run_paused_and_stalled_have_their_buttons(measured: Study) -> None:
 
 
 def test_run_shows_how_far_a_method_has_learned(measured: Study) -> None:
-    from study.worker import only_worker
+    from study.folder.lock import only_worker
 
     measured.store.begin(1, "adamerging", 30)
     with only_worker(measured.folder):
