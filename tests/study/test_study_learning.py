@@ -26,7 +26,7 @@ from study.settings import MethodChoice, Samples, Settings
 from study.study import Study, create, open_study
 from study.verify import verify
 from tests.conftest import as_json, run_command
-from ui import copy
+from ui import copy_run
 
 LOT = MethodChoice(name="lot")
 
@@ -130,7 +130,7 @@ def test_learning_tells_how_far_it_is_and_stops_between_two_passes(name: str, wa
     for phase, many in groupby(told, key=lambda one: one[0]):
         places = [done for _, done, _ in many]
         assert places[0] == 0 and places == sorted(places), f"{phase} at {places}"
-        assert phase in copy.PHASES, f"no words on the screen for '{phase}'"
+        assert phase in copy_run.PHASES, f"no words on the screen for '{phase}'"
     phases = [phase for phase, _ in groupby(told, key=lambda one: one[0])]
     assert len(set(phases)) == len(phases), f"to and fro between {phases}"
     assert len(asked) >= seen.passes > 0, "batches passed and nobody asked whether to go on"

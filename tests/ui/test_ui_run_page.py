@@ -34,7 +34,7 @@ def test_run_cancelled_can_go_on(measured: Study) -> None:
     measured.store.begin(1, "task_arithmetic", 30)
     measured.store.say("cancelled", 0, 0)
     app = visit("run", "demo")
-    assert copy.PHASES["cancelled"] in texts(app)
+    assert run_words.PHASES["cancelled"] in texts(app)
     assert copy.EXPLORE_BUTTON in [button.label for button in app.button]
 
 
@@ -81,7 +81,7 @@ def test_run_shows_how_far_a_method_has_learned(measured: Study) -> None:
         measured.store.say("training", 12, 60)
         bar = visit("run", "demo").get("progress")[0].proto
     assert bar.value == 20
-    assert bar.text == copy.PHASE_STEP.format(phase=copy.PHASES["training"], done=12, total=60)
+    assert bar.text == run_words.PHASE_STEP.format(phase=run_words.PHASES["training"], done=12, total=60)
 
 
 def test_run_finished_shows_chart_table_and_the_way_on(measured: Study) -> None:

@@ -57,10 +57,10 @@ def progress(study: Study, facts: dict[str, Any]) -> None:
     """The bar, the phase and the time left; pause and stop."""
     now = facts["worker"]
     total = max(int(now["total"] or 0), int(now["budget"] or 0) * len(facts["methods"]), 1)
-    text, share = copy.PHASES.get(now["phase"], copy.PHASES["starting"]), facts["done"] / total
+    text, share = told.PHASES.get(now["phase"], told.PHASES["starting"]), facts["done"] / total
     if now["phase"] not in ("measuring", "paused") and now["total"]:
         share = now["done"] / now["total"]
-        text = copy.PHASE_STEP.format(phase=text, done=now["done"], total=now["total"])
+        text = told.PHASE_STEP.format(phase=text, done=now["done"], total=now["total"])
     if now["phase"] in ("measuring", "paused"):
         text = copy.PROGRESS.format(done=facts["done"], total=total)
         ends = facts["seconds_left_range"]
@@ -125,7 +125,7 @@ def ended(study: Study, facts: dict[str, Any], now: str) -> None:
     elif now == "interrupted":
         st.warning(told.INTERRUPTED.format(done=facts["done"]))
     elif now == "cancelled":
-        st.info(copy.PHASES["cancelled"])
+        st.info(told.PHASES["cancelled"])
     if facts["failed"]:
         st.warning(copy.SOME_FAILED.format(n=facts["failed"], error=parts.plain(error)))
     go_on(study, facts, "memory" in error.lower() and (now == "failed" or bool(facts["failed"])))
@@ -183,7 +183,7 @@ def watch(key: str) -> None:
     facts = parts.standing(study)
     now = parts.stand(facts)
     if parts.starting(study):
-        st.progress(0.0, text=copy.PHASES["starting"])
+        st.progress(0.0, text=told.PHASES["starting"])
         return
     if now not in ("running", "cancelling", "stalled", "paused"):
         st.rerun()
