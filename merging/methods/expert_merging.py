@@ -28,6 +28,8 @@ class ExpertMerging(Method):
     norms, biases and embeddings are learned too.
 
     Cost and memory: as AdaMerging, and the block outputs of every expert for its samples.
+    Measured for ViT-B/32, 2 experts, 1 thread: 33 minutes of one core for 200 steps of 16 samples a task (on the
+    line through 1 and 3), 2.9 GB with the model.
     """
 
     name: ClassVar[str] = "expert_merging"

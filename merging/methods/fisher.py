@@ -27,6 +27,8 @@ class Fisher(Method):
 
     Cost: for every sample a forward pass and one backward pass per likely class. Memory: two vectors like the model,
     and the directions.
+    Measured for ViT-B/32, 2 experts, 1 thread: 10 minutes of one core for 64 samples a task (on the line through 1
+    and 2), 2.9 GB with the model.
     """
 
     name: ClassVar[str] = "fisher"
