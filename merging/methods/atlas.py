@@ -26,6 +26,8 @@ class Atlas(Method):
     many steps would hardly leave 0, so the rate is 1e-2.
 
     Cost and memory: as AdaMerging, a forward and a backward pass of 16 samples a task per step.
+    Measured for ViT-B/32, 2 experts, 1 thread: 49 minutes of one core for 300 steps of 16 samples a task (on the
+    line through 1 and 3), 2.8 GB with the model.
     """
 
     name: ClassVar[str] = "atlas"
