@@ -9,6 +9,7 @@ import streamlit as st
 
 from ui import copy_setup as told
 from ui import parts
+from ui.glossary import plainly
 
 Json = dict[str, Any]
 
@@ -64,7 +65,7 @@ def tick(method: Json, kept: list[str], experts: int) -> bool:
     paper = method["paper"]
     source = told.SOURCE.format(authors=paper["authors"], year=paper["year"])
     ticked = st.checkbox(
-        f"**{parts.plain(method['title'])}**: {parts.plain(method['summary'])}",
+        f"**{parts.plain(method['title'])}**: {parts.plain(plainly(method['summary']))}",
         value=method["name"] in kept and reason is None,
         key=f"method-{method['name']}",
         disabled=reason is not None,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "glossary.md"
-PLAIN = (("base", "starting model"), ("experts", "specialists"), ("expert", "specialist"), ("merge ", "mix "))
+PLAIN = {
+    "an expert": "a specialist", "expert": "specialist", "base": "starting model", "merges": "mixes", "merge": "mix",
+    "coefficient": "strength",
+}  # fmt: skip
+NOUN = re.compile(rf"\b({'|'.join(PLAIN)})(?=s?\b)")
 
 
 @lru_cache(maxsize=1)
@@ -23,7 +28,13 @@ def meaning(word: str) -> str:
     Raises:
         KeyError: the glossary does not explain it; every word used here must stand there.
     """
-    found = words()[word]
-    for noun, plain in PLAIN:
-        found = found.replace(noun, plain)
-    return f"{word[0].upper()}{word[1:]}: {found}."
+    return f"{word[0].upper()}{word[1:]}: {plainly(words()[word])}."
+
+
+def plainly(text: str) -> str:
+    """A sentence of the method gallery or the glossary in the words of the screen.
+
+    >>> plainly("Averages the experts; only the proportions of the coefficients matter.")
+    'Averages the specialists; only the proportions of the strengths matter.'
+    """
+    return NOUN.sub(lambda found: PLAIN[found[0]], text)

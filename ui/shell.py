@@ -10,8 +10,8 @@ from study.errors import StudyError
 from ui import copy, drafts, login, state, steps, warm
 
 log = logging.getLogger(__name__)
-# Less empty space on top; the map, which answers by itself, is not faded while Python is at work; small print and the
-# chosen one of a row keep a contrast of 4.5 : 1 (WCAG AA) in both themes.
+# Less empty space on top; the map, which answers by itself, is not faded while Python is at work; small print, the
+# values of sliders and the chosen one of a row keep a contrast of 4.5 : 1 (WCAG AA) in both themes.
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 4.75rem; padding-bottom: 3rem; }
 [data-testid="stMainBlockContainer"] h1 { padding: .6rem 0 .5rem; }
@@ -22,7 +22,8 @@ STYLE = """<style>
 [class*="st-key-map-"][data-stale="true"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] p { color: light-dark(#4f5b64, #b3bcc3) !important; }
-button[role="radio"][aria-checked="true"] p { color: light-dark(#0a5670, #7fd0ea) !important; }
+button[role="radio"][aria-checked="true"] p,
+[data-testid="stSliderThumbValue"] { color: light-dark(#0a5670, #7fd0ea) !important; }
 </style>"""
 PAGES = ("home", "experts", "setup", "run", "explore", "export", "history")
 HIDDEN = ("compare", "server")  # reached from another page

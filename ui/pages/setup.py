@@ -16,7 +16,7 @@ from ui import beyond, copy, draft_settings, drafts, methods, parts, state
 from ui import copy_setup as told
 from ui.details import BEST
 from ui.gallery import gallery
-from ui.glossary import meaning
+from ui.glossary import meaning, plainly
 from ui.shell import path
 from ui.widgets import settings_form
 
@@ -64,7 +64,7 @@ def fixed(study: Study) -> None:
         with st.container(border=True):
             st.markdown(f"**{facts_of['title'] if facts_of else choice.name}**")
             if facts_of:
-                st.markdown(facts_of["summary"])
+                st.markdown(parts.plain(plainly(facts_of["summary"])))
                 expert_details(facts_of)
     beyond.chosen_before(study)
     st.page_link(path("run"), label=copy.NAV["run"], query_params={"study": study.folder.name})
