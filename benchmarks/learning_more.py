@@ -80,8 +80,8 @@ test accuracy at the published coefficients in percent; validation and test samp
 """
 SAMPLES_READING = """
 - More rows are what solved methods lacked, ReACT and LOT above all. FeatCal on TSV-M then lies above TSV-M itself, by
-  less than the noise of a seed, so the last step of the literature's order is seen here with many samples only, if at
-  all.
+  less than the noise of a seed but in each of them: the last step of the literature's order is there with so many
+  samples, and not with few.
 """
 COURSE_HEAD = """
 ## Why low entropy gains little on the demo
