@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from benchmarks.peers.environment import environment
-from benchmarks.quality.pools import POOLS, Pool, PoolSpec, load, make
+from benchmarks.quality.pools import POOLS, WHOLE, Pool, PoolSpec, load, make
 from benchmarks.quality.sections import FULL, QUICK, SECTIONS, Plan, facts
 from benchmarks.quality.summary import verdicts
 from benchmarks.quality.table import page
@@ -63,6 +63,8 @@ def main() -> None:
     if chosen.make:
         for name in chosen.only or POOLS:
             make(pools[name], chosen.cache, say)
+            if name in WHOLE:
+                make(WHOLE[name], chosen.cache, say)
     elif chosen.table:
         write_page(out)
     else:
@@ -87,19 +89,24 @@ def coarse(spec: PoolSpec) -> PoolSpec:
 def run(specs: list[PoolSpec], sections: list[str], plans: dict[int, Plan], cache: Path, out: Path) -> None:
     """Run some sections for some pools, saving after each."""
     for spec in specs:
-        pool = load(spec, cache)
         plan = plans[spec.d]
         for section in sections:
-            rows = [{"pool": spec.name, **row} for row in SECTIONS[section](pool, plan, say)]
-            update(out, pool, section, rows)
+            stands = WHOLE.get(spec.name) if section == "whole" else spec
+            if stands is None or not (cache / f"{stands.name}.npz").exists():
+                say(f"{spec.name}: there is no pool of every picture")
+                continue
+            measured = load(stands, cache)
+            rows = [{"pool": spec.name, **row} for row in SECTIONS[section](measured, plan, say)]
+            update(out, measured, section, rows, spec.name if section == "whole" else None)
 
 
-def update(out: Path, pool: Pool, section: str, rows: list[dict[str, Any]]) -> None:
-    """Replace the rows of one pool and section in the JSON."""
-    name = pool.spec.name
+def update(out: Path, pool: Pool, section: str, rows: list[dict[str, Any]], name: str | None = None) -> None:
+    """Replace the rows of one pool and section in the JSON; `name` is the pool's, where another stands for it."""
     new: dict[str, Any] = {"claim": "the whole front from a dozen measurements", "pools": {}, "raw": {}}
     result = read(out) if out.exists() else new
-    result["pools"][name] = facts(pool)
+    known = result["pools"].setdefault(name or pool.spec.name, {})
+    known.update({section: facts(pool)} if name else facts(pool))
+    name = name or pool.spec.name
     kept = [row for row in result["raw"].get(section, []) if row["pool"] != name]
     result["raw"][section] = kept + [tidy(row) for row in rows]
     result.setdefault("made", {})[f"{name}.{section}"] = {**machine(), "surrogate": LOADED}

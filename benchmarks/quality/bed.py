@@ -101,15 +101,16 @@ def pooled_bed(pool: Pool) -> Bed:
 
 
 def split_bed(pool: Pool, seed: int, samples: int) -> Bed:
-    """Both splits of the pool thrown together and dealt anew: ``samples`` to see, all others to be judged by.
+    """All samples of the pool thrown together and dealt anew: ``samples`` to see, all others to be judged by.
 
     One fixed split would mix its own luck (an easier test set) into every difference of shown and test values.
     """
     rng = np.random.default_rng(1000 + seed)
+    splits = [split for split in ("validation", "test") if pool.outputs[split]]
     seen, known, judged = [], [], []
     for j in range(len(pool.spec.tasks)):
-        outputs = np.concatenate([pool.outputs[split][j] for split in ("validation", "test")], axis=1)
-        targets = np.concatenate([pool.targets[split][j] for split in ("validation", "test")])
+        outputs = np.concatenate([pool.outputs[split][j] for split in splits], axis=1)
+        targets = np.concatenate([pool.targets[split][j] for split in splits])
         order = rng.permutation(len(targets))
         first, rest = np.sort(order[:samples]), np.sort(order[samples:])
         seen.append(outputs[:, first])

@@ -27,6 +27,7 @@ Row = dict[str, Any]
 Say = Callable[[str], None]
 PICKS = {2: 25, 3: 50, 4: 50, 6: 100}
 HONEST_BUDGET = {2: 12, 3: 12}
+FEW, USUAL = 200, 400  # samples a task to see
 HONEST = ("logits", "logits-hard", "map-published", "quadratic", "quadratic-soft", "gp")
 
 
@@ -101,7 +102,16 @@ def predict(pool: Pool, plan: Plan, say: Say) -> list[Row]:
 
 def pooled(pool: Pool, plan: Plan) -> list[Row]:
     """The logit surrogate at 5 (N + 1) measurements with the samples of both splits."""
-    one = pooled_bed(pool)
+    return _read_from(pooled_bed(pool), plan)
+
+
+def whole(pool: Pool, plan: Plan, say: Say) -> list[Row]:
+    """What depends on the number of samples, from a pool of every held-out picture: the same, and `honest` with as many
+    samples to see as the program takes unless told."""
+    return [*_read_from(bed(pool), plan), *_dealt(pool, plan, USUAL, say)]
+
+
+def _read_from(one: Bed, plan: Plan) -> list[Row]:
     known, soft = truth(one.hard), truth(one.soft)
     rows: list[Row] = []
     for seed in range(plan.seeds):
@@ -187,16 +197,20 @@ def spend(pool: Pool, plan: Plan, say: Say) -> list[Row]:
 
 
 def honest(pool: Pool, plan: Plan, say: Say) -> list[Row]:
-    """Regret, optimism and test hypervolume over new deals of the samples, 200 a task to see."""
+    """Regret, optimism and test hypervolume over new deals of the samples."""
+    return _dealt(pool, plan, FEW, say)
+
+
+def _dealt(pool: Pool, plan: Plan, samples: int, say: Say) -> list[Row]:
     rows: list[Row] = []
     for split in range(plan.splits):
-        one = split_bed(pool, split, 200)
+        one = split_bed(pool, split, samples)
         measured = designed(one, HONEST_BUDGET[one.d], split)
         for name in HONEST:
             if name in plan.without or (name in SLOW and split >= 5):
                 continue
-            rows.append({**_judged(one, RIVALS[name], measured, split), "split": split})
-        rows += [{**_exact(one, search), "split": split} for search in ("hard", "soft")]
+            rows.append({**_judged(one, RIVALS[name], measured, split), "split": split, "samples": samples})
+        rows += [{**_exact(one, search), "split": split, "samples": samples} for search in ("hard", "soft")]
         if split % 5 == 4:
             say(f"{pool.spec.name}: honest, split {split}")
     return rows
@@ -243,4 +257,5 @@ SECTIONS: dict[str, Callable[[Pool, Plan, Say], Sequence[Row]]] = {
     "predict": predict,
     "spend": spend,
     "honest": honest,
+    "whole": whole,
 }

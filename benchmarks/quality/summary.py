@@ -59,7 +59,12 @@ def verdicts(result: Result) -> list[dict[str, Any]]:
         d = len(pool["tasks"])
         found += [
             {"pool": name, "role": pool["role"], **row}
-            for row in (*_few(result, name, pool, d), *_precise(result, name, d), *_honest(result, name, d))
+            for row in (
+                *_few(result, name, pool, d),
+                *_precise(result, name, d),
+                *_honest(result, "honest", name),
+                *_honest(result, "whole", name),
+            )
             if row["value"] is not None
         ]
         if d == 6:
@@ -128,8 +133,9 @@ def _precise(result: Result, name: str, d: int) -> list[dict[str, Any]]:
             "precise", f"accuracy RMSE{where} after {n}, points; product's loop", middle(looped, key), most, below=True
         ),
     ]
-    many = rows_of(result, "predict", pool=name, points="all samples")
-    if many:
+    for many in (rows_of(result, part, pool=name, points="all samples") for part in ("predict", "whole")):
+        if not many:
+            continue
         text = f"accuracy RMSE after {many[0]['n']}, points; fixed design, {many[0]['samples']} samples a task"
         out.append(_row("precise", text, middle(many, "rmse"), 0.3, below=True))
     for label, these in (("fixed design", rows), ("product's loop", looped)):
@@ -153,27 +159,28 @@ def _times(wide: float | None, near: float | None) -> str:
     return "-" if wide is None or not near else f"{wide / near:.1f} times"
 
 
-def _honest(result: Result, name: str, d: int) -> list[dict[str, Any]]:
-    ours = rows_of(result, "honest", pool=name, rival="logits")
+def _honest(result: Result, section: str, name: str) -> list[dict[str, Any]]:
+    ours = [row for row in rows_of(result, section, pool=name, rival="logits") if "split" in row]
     if not ours:
         return []
+    samples = ours[0].get("samples", 200)
     regret = average(ours, "regret")
     out = []
     for rival, title in (("map-published", "MAP's least squares"), ("quadratic", "the mended quadratic")):
-        theirs = average(rows_of(result, "honest", pool=name, rival=rival), "regret")
+        theirs = average(rows_of(result, section, pool=name, rival=rival), "regret")
         ratio = None if regret is None or not theirs else regret / theirs
-        text = f"slider regret on test after {ours[0]['n']}, over that of {title} on accuracy"
-        least = average(rows_of(result, "honest", pool=name, rival="exact-soft"), "regret")
+        text = f"slider regret on test after {ours[0]['n']}, over that of {title} on accuracy; {samples} samples a task"
+        least = average(rows_of(result, section, pool=name, rival="exact-soft"), "regret")
         note = f"with every validation value known exactly: {least / theirs:.3f}" if least and theirs else ""
         out.append({**_row("honest", text, ratio, 0.6, below=True), "note": note})
     for key, title in (("shown", "predicted accuracy"), ("shown_half", "soft accuracy at tau = 0.5")):
         off = average(ours, key)
-        row = _row("honest", f"shown ({title}) minus test, points, mean", off, 1.0)
+        row = _row("honest", f"shown ({title}) minus test, points, mean; {samples} samples a task", off, 1.0)
         out.append({**row, "promised": "-1 to 1", "kept": off is not None and abs(off) <= 1.0})
     size = f"{average(ours, 'test_front') or 0:.0f} points"
-    text = f"test hypervolume with 200 validation samples, share of the true test front's ({size}); reference"
+    text = f"test hypervolume with {samples} validation samples, share of the true test front's ({size}); reference"
     for key, reference in (("test_hv", "nadir"), ("test_hv_easy", "worst of the pool")):
-        exact = average(rows_of(result, "honest", pool=name, rival="exact-soft"), key)
+        exact = average(rows_of(result, section, pool=name, rival="exact-soft"), key)
         note = "" if exact is None else f"with every validation value known exactly: {exact:.3f}"
         out.append({**_row("honest", f"{text}: {reference}", average(ours, key), 0.95), "note": note})
     return out

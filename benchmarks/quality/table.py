@@ -201,8 +201,8 @@ def _honest(result: Result) -> str:
         ("points picked", "picked", 0),
         ("test front", "test_front", 0),
     ]
-    for name in result["pools"]:
-        rows = rows_of(result, "honest", pool=name)
+    for name, section in [(name, section) for name in result["pools"] for section in ("honest", "whole")]:
+        rows = [row for row in rows_of(result, section, pool=name) if "split" in row]
         lines = []
         for rival, title in [*((r.name, r.title) for r in RIVALS.values()), *EXACT.items()]:
             own = [row for row in rows if row["rival"] == rival]
@@ -210,10 +210,10 @@ def _honest(result: Result) -> str:
                 cells = [_number(average(own, key), digits) for _, key, digits in columns]
                 lines.append([title, *cells, str(len(own))])
         if lines:
-            n = rows[0]["n"]
-            parts.append(_table([f"`{name}`, {n} measurements", *(head for head, _, _ in columns), "deals"], lines))
+            title = f"`{name}`, {rows[0]['n']} measurements, {rows[0].get('samples', 200)} samples"
+            parts.append(_table([title, *(head for head, _, _ in columns), "deals"], lines))
     intro = (
-        "Validation and test samples are thrown together and dealt anew for every row: 200 a task to see, all the\n"
+        "All samples of a pool are thrown together and dealt anew for every row: so many a task to see, all the\n"
         "others to judge by; design and seed change with the deal. Means. Slider regret: test accuracy lost by taking\n"
         "the best predicted point for a preference instead of the best pool point, points, mean over preferences.\n"
     )

@@ -1,6 +1,6 @@
 """The benchmark's protocol on made-up merges, and that the page in docs says what its JSON says."""
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from benchmarks.quality.budgets import SPENDERS, designed
 from benchmarks.quality.pools import POOLS, PoolSpec, dithered, load, points
 from benchmarks.quality.rivals import RIVALS, least_squares, predicted_rows
 from benchmarks.quality.scores import errors, slider_regret, truth
-from benchmarks.quality.sections import Plan, honest, predict, spend
+from benchmarks.quality.sections import Plan, honest, predict, spend, whole
 from benchmarks.quality.synthetic import synthetic_pool
 from benchmarks.quality.table import page
 
@@ -40,8 +40,20 @@ def test_logits_beat_the_quadratic_and_shares_stay_below_one(pool, tmp_path):
         {"pool": pool.spec.name, **row} for row in honest(pool, Plan((), (), (), 0, 0, 1, QUIET), lambda text: None)
     ]
     update(out, pool, "honest", again)
-    text = page(json.loads(out.read_text()))
-    for words in ("What was promised", "All measurements counted", "On samples nobody saw", "development"):
+    every = [
+        {"pool": pool.spec.name, **row, "samples": 150}
+        for row in whole(pool, replace(PLAN, splits=0), lambda text: None)
+    ]
+    update(out, pool, "whole", every, pool.spec.name)
+    assert read(out)["pools"][pool.spec.name]["whole"]["points"] == 81
+    text = page(read(out))
+    for words in (
+        "What was promised",
+        "All measurements counted",
+        "On samples nobody saw",
+        "development",
+        "150 samples a task",
+    ):
         assert words in text
 
 
