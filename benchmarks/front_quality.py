@@ -104,8 +104,9 @@ def update(out: Path, pool: Pool, section: str, rows: list[dict[str, Any]], name
     """Replace the rows of one pool and section in the JSON; `name` is the pool's, where another stands for it."""
     new: dict[str, Any] = {"claim": "the whole front from a dozen measurements", "pools": {}, "raw": {}}
     result = read(out) if out.exists() else new
-    known = result["pools"].setdefault(name or pool.spec.name, {})
-    known.update({section: facts(pool)} if name else facts(pool))
+    found = facts(pool)
+    known = result["pools"].setdefault(name or pool.spec.name, dict(found))
+    known.update({section: found} if name else found)
     name = name or pool.spec.name
     kept = [row for row in result["raw"].get(section, []) if row["pool"] != name]
     result["raw"][section] = kept + [tidy(row) for row in rows]
