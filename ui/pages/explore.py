@@ -92,12 +92,17 @@ def exact(study: Study, payload: dict[str, Any], method: str) -> dict[str, Any] 
     if choice.get("kind") != "pending" or not choice.get("pick"):
         return None
     names = [expert["name"] for expert in payload["experts"]]
+    asked, answer = state.recall("exact") or (None, None)
+    if asked == (payload["rev"], choice["pick"]):  # drawn anew for another reason: no second fit
+        return dict(answer) if answer else None
     try:
         at = dict(zip(names, choice["pick"], strict=True))
         found = beside(predict, study, [at], state.recall("surrogate"), method)
     except ValueError:  # too few mixes for a prediction
         return None
-    return exact_point(found["points"][0], payload)
+    point = exact_point(found["points"][0], payload)
+    state.remember("exact", ((payload["rev"], choice["pick"]), point))
+    return point
 
 
 @st.fragment
