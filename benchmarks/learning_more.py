@@ -79,9 +79,9 @@ test accuracy at the published coefficients in percent; validation and test samp
 
 """
 SAMPLES_READING = """
-- More rows are what solved methods lacked, ReACT and LOT above all. FeatCal on TSV-M then lies above TSV-M itself, by
-  less than the noise of a seed but in each of them: the last step of the literature's order is there with so many
-  samples, and not with few.
+- More rows are what solved methods lacked, ReACT and LOT above all. FeatCal on TSV-M comes level with TSV-M, above
+  it in most seeds and on average the same: with so little room left, the last step of the literature's order is not
+  seen here with more samples either.
 """
 COURSE_HEAD = """
 ## Why low entropy gains little on the demo
