@@ -125,6 +125,35 @@ def measure(
 
 
 @app.command()
+def compare(
+    folder: Folder,
+    at: Annotated[str, typer.Option(help="Coefficients of the first: digits=0.3,signs=0.7,…")],
+    versus: Annotated[str, typer.Option(help="Coefficients of the second.")],
+    method: MethodName = None,
+    as_json: Json = False,
+) -> None:
+    """Two merges on the same samples: what each gets right that the other does not, and whether that is luck."""
+    from study.choosing.compare import compare as compared
+
+    study = open_study(folder)
+    choice = study.method(method)
+    one, other = (study.check(choice, parse_at(each)) for each in (at, versus))
+    tasks = compared(study, choice, one, other)
+    show({"at": one, "versus": other, "tasks": tasks}, as_json, _compared_text(tasks))
+
+
+def _compared_text(tasks: dict[str, dict[str, Any]]) -> str:
+    lines = []
+    for name, found in tasks.items():
+        source = "measured" if found["measured"] else "predicted"
+        lines.append(
+            f"{name} ({source}): of {found['n']} samples the second gets {found['gained']} right that the first does "
+            f"not, and {found['lost']} wrong that the first gets right (luck would do that with p = {found['p']:.2g})"
+        )
+    return "\n".join(lines)
+
+
+@app.command()
 def choose(
     folder: Folder,
     want: Annotated[str | None, typer.Option(help="The least you accept: digits=0.9,signs=0.7")] = None,

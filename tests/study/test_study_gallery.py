@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL.Image import Image
 
+from study.choosing.compare import compare
 from study.choosing.gallery import look, picture
 from study.errors import StudyError
 from study.measuring.outputs import load_outputs
@@ -41,6 +42,21 @@ def test_the_picture_behind_an_id(measured_demo: Path) -> None:
     assert isinstance(shown, Image) and shown.size == (32, 32)
     with pytest.raises(StudyError, match="no sample"):
         picture(study, "signs", "../../etc/passwd")
+
+
+def test_two_merges_are_compared_on_the_same_samples(measured_demo: Path) -> None:
+    study = open_study(measured_demo)
+    choice = study.method()
+    base, expert = dict.fromkeys(NEAR, 0.0), {"digits": 1.0, "signs": 0.0, "flags": 0.0}
+    found = compare(study, choice, base, expert)
+    values = {t.name: (look(study, choice, base, t.name), look(study, choice, expert, t.name)) for t in study.tasks}
+    for task, (first, second) in values.items():
+        assert found[task]["measured"]
+        assert found[task]["difference"] == pytest.approx(second.right("mix").mean() - first.right("mix").mean())
+    assert found["digits"]["gained"] > found["digits"]["lost"] and found["digits"]["p"] < 1e-6
+    assert compare(study, choice, base, base)["flags"] == {
+        "n": 400, "gained": 0, "lost": 0, "difference": 0.0, "p": 1.0, "measured": True,
+    }  # fmt: skip
 
 
 def test_an_unmeasured_study_says_so(fresh_demo: Path) -> None:
