@@ -53,12 +53,13 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="of the memory part: cpu or cuda")
     parser.add_argument("--environment", type=Path, help="Where mergekit's environment is made, or stands already.")
     parser.add_argument("--scratch", type=Path, help="Where the checkpoints are made, or stand already.")
-    parser.add_argument("--add", action="store_true", help="Keep the other parts that stand in --out.")
+    parser.add_argument("--add", action="store_true", help="Keep what else stands in --out.")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/merge_speed.json"))
     chosen = parser.parse_args()
     if unknown := set(chosen.parts) - set(PARTS):
         parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(PARTS)}")
     result: dict[str, Any] = json.loads(chosen.out.read_text()) if chosen.add else {}
+    earlier = result.get("machine")
     result["machine"] = machine()
 
     def keep() -> None:
@@ -77,9 +78,12 @@ def main() -> None:
                 )
             elif part == "mergekit":
                 place = environment(chosen.environment or Path(temporary) / "environment").parent
-                result[part] = {**about(size), "methods": []}
+                kept = result.get(part, {}) if result.get(part, {}).get("parameters") == size.parameters else {}
+                rows = {row["method"]: {"made": earlier, **row} for row in kept.get("methods", [])}
+                result[part] = about(size)
                 for row in versus(place, size, scratch, chosen.methods, chosen.repetitions):
-                    result[part]["methods"].append(row)
+                    rows[row["method"]] = {**row, "made": machine()}
+                    result[part]["methods"] = [rows[name] for name in CONFIGURATIONS if name in rows]
                     keep()
             else:
                 result[part] = sharded(SIZES["tiny"] if chosen.size == "tiny" else SHARDED, scratch, chosen.methods)

@@ -240,11 +240,11 @@ COLUMNS = {
     "task": "Task",
     "predicted": "Predicted",
     "checked": "Checked",
-    "kept": "Kept of the specialist",
     "test": "Final check (unseen examples)",
     "specialist": "Specialist alone",
     "average": "Plain averaging",
 }
+KEEPS = "{score} (the mix keeps {share})"
 NOT_CHECKED = "This mix is a prediction so far. Check it first: one click measures it on the real examples."
 CHECK_NOW = "Check this mix"
 IS_CHECKED = "This mix has been checked on the real examples."

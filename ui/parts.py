@@ -146,20 +146,21 @@ def scores(
         if test:
             row[copy.COLUMNS["test"]] = words.with_error(test[name], unit)
         alone = lines.get(f"expert:{name}")
-        if alone and (predicted or checked):
-            now = checked[name]["value"] if checked else (predicted or {})[name]["mean"]
-            row |= _kept(task, now, alone["metrics"][name]["value"])
         if alone:
-            row[copy.COLUMNS["specialist"]] = words.score(alone["metrics"][name]["value"], unit)
+            now = checked[name]["value"] if checked else predicted[name]["mean"] if predicted else None
+            row[copy.COLUMNS["specialist"]] = _alone(task, now, alone["metrics"][name]["value"])
         if "average" in lines:
             row[copy.COLUMNS["average"]] = words.score(lines["average"]["metrics"][name]["value"], unit)
         rows.append(row)
     return rows
 
 
-def _kept(task: Json, now: float, alone: float) -> Json:
-    """What share of its specialist's score a mix keeps, as the map says it; nothing where less is better."""
-    return {copy.COLUMNS["kept"]: f"{100 * now / alone:.1f} %"} if task["direction"] == "max" and alone > 0 else {}
+def _alone(task: Json, now: float | None, alone: float) -> str:
+    """What the specialist scores, and the share of it that the mix keeps, as the map says it; less may be better."""
+    score = words.score(alone, task["unit"])
+    if now is None or task["direction"] != "max" or alone <= 0:
+        return score
+    return copy.KEEPS.format(score=score, share=f"{100 * now / alone:.1f} %")
 
 
 def missed(tasks: list[Json], predicted: Json | None, checked: Json | None) -> list[str]:

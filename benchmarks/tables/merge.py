@@ -70,9 +70,20 @@ def mergekit(results: Results) -> str:
         )
         + f"\nMedians of {_runs(found['methods'])}."
         + _uppers([row for row in found["methods"] if "note" in row])
+        + _before(found["methods"], whole["machine"]["commit"])
         + "\n\n"
         + taken(whole, "merge_speed")
     )
+
+
+def _before(rows: list[dict[str, Any]], commit: str) -> str:
+    """Which rows stand from an earlier commit."""
+    old: dict[str, list[str]] = {}
+    for row in rows:
+        made = row.get("made", {}).get("commit", commit)
+        if made != commit:
+            old.setdefault(made[:7], []).append(f"`{row['method']}`")
+    return "".join(f" Measured before, at commit {made}: {', '.join(names)}." for made, names in old.items())
 
 
 def _runs(rows: list[dict[str, Any]]) -> str:

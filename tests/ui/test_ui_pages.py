@@ -93,8 +93,9 @@ def test_a_measured_mix_is_called_checked(measured: Study) -> None:
     assert copy.IS_CHECKED in texts(app)
     assert copy.COLUMNS["checked"] in app.table[0].value.columns
     alone = baselines(measured)["expert:digits"]["metrics"]["digits"]["value"]
-    kept = app.table[0].value[copy.COLUMNS["kept"]].iloc[0]
-    assert kept == f"{100 * trial.metrics['digits'].value / alone:.1f} %"
+    told = app.table[0].value[copy.COLUMNS["specialist"]].iloc[0]
+    share = f"{100 * trial.metrics['digits'].value / alone:.1f} %"
+    assert told == copy.KEEPS.format(score=f"{100 * alone:.1f} %", share=share)
     assert copy.EXPORT_BUTTON in [button.label for button in app.button]
 
 
