@@ -47,6 +47,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "first-front": screens.first_front,
     "slider": screens.slider,
     "slider-busy": screens.busy,
+    "slider-peers": screens.beside,
     "quick": screens.quick,
     "live-run": screens.live,
     "many-tabs": screens.soak,

@@ -7,6 +7,7 @@ from benchmarks.tables.results import Results, number, seconds, table, taken
 FIRST = "python -m benchmarks.first_front"
 SLIDER = "python -m benchmarks.explorer_latency"
 BUSY = "python -m benchmarks.explorer_latency --busy"
+PEERS = "python -m benchmarks.slider_peers"
 QUICK = "python -m benchmarks.quick"
 LIVE = "python -m benchmarks.live_run"
 SOAK = "python -m benchmarks.explorer_soak"
@@ -58,6 +59,34 @@ def busy(results: Results) -> str:
         ["choosing a mix to its whole panel, 95th percentile", f"{number(found['panel_p95_ms'], 0)} ms"],
     ]
     return table(["while a study is measured", ""], rows) + "\n" + taken(found, "explorer_latency_busy")
+
+
+def beside(results: Results) -> str:
+    """A moved minimum in ours, a plain Streamlit page and Optuna's dashboard."""
+    found = results.of("slider_peers", PEERS)
+    parts = ("number_p50_ms", "number_p95_ms", "plot_p50_ms", "plot_p95_ms")
+    rows = [
+        [found["titles"][way], *(seconds(took[part] / 1000) for part in parts), str(len(found["raw"][way]))]
+        for way, took in found["ways"].items()
+    ]
+    rows += [[f"{way}: {why}", "–", "–", "–", "–", "–"] for way, why in found["absent"].items()]
+    head = ["the act", "number, median", "95th percentile", "plot, median", "95th percentile", "steps"]
+    slow = found["all_tasks"]
+    text = ""
+    if slow:
+        how = "" if slow["answered"] else "more than "
+        text = (
+            f"Optuna's dashboard with all {found['tasks']} tasks: its server took {how}{seconds(slow['seconds'])} for "
+            "one answer, so it is timed with two.\n\n"
+        )
+    return (
+        "From the input to the frame with the new number of mixes left, and with their plot; "
+        f"{found['points']:,} mixes, {found['tasks']} tasks, in turns:\n\n"
+        + table(head, rows)
+        + "\n"
+        + text
+        + taken(found, "slider_peers")
+    )
 
 
 def quick(results: Results) -> str:
