@@ -7,15 +7,8 @@ from typing import Annotated
 
 import typer
 
-from study.commands.terminal import At, Code, Device, Exact, Folder, Json, MethodName, app, show
-from study.errors import StudyError
-from study.study import open_study, parse_at
-
-
-def _point(at: str | None) -> dict[str, float]:
-    if at is None:
-        raise StudyError("Give --at.", "For example: --at digits=0.3,signs=0.7,flags=0.5.")
-    return parse_at(at)
+from study.commands.terminal import At, Code, Device, Exact, Folder, Json, MethodName, app, point, show
+from study.study import open_study
 
 
 @app.command()
@@ -36,7 +29,7 @@ def export(
 
     study = open_study(folder, code)
     choice = study.method(method)
-    coefficients = study.check(choice, _point(at))
+    coefficients = study.check(choice, point(at))
     value = write(study, Order(choice, coefficients, form, exact), out, device)  # type: ignore[arg-type]
     lines = [f"  {name}: {m['value']:.3f}±{m['stderr']:.3f}{_on(m['n'])}" for name, m in value["metrics"].items()]
     if value["forms"]:

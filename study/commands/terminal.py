@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from study.errors import Failure, StudyError, of_the_computer
+from study.study import parse_at
 
 STOPPED = "Stopped. Every finished trial is kept."
 app = typer.Typer(
@@ -88,6 +89,13 @@ def progress(phase: str, done: int, total: int) -> None:
     """Tell a phase on stderr, once."""
     if done == 0:
         sys.stderr.write(f"{phase} …\n")
+
+
+def point(at: str | None, missing: str = "Give --at.") -> dict[str, float]:
+    """The coefficients that `--at` gives. Raises: StudyError saying `missing` where it was left out."""
+    if at is None:
+        raise StudyError(missing, "For example: --at digits=0.3,signs=0.7,flags=0.5.")
+    return parse_at(at)
 
 
 def typed(coefficients: Mapping[str, float]) -> str:

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from study.commands.terminal import At, Code, Device, Exact, Folder, Json, MethodName, app, progress, show
-from study.errors import StudyError
+from study.commands.terminal import At, Code, Device, Exact, Folder, Json, MethodName, app, point, progress, show
 from study.settings import MethodChoice
-from study.study import Study, open_study, parse_at
+from study.study import Study, open_study
 
 
 @app.command()
@@ -55,11 +54,10 @@ def forms(
 def _asked(
     folder: Path, method: str | None, at: str | None, code: Path | None
 ) -> tuple[Study, MethodChoice, Mapping[str, float]]:
-    if at is None:
-        raise StudyError("Give the merge to look at.", "For example: --at digits=0.3,signs=0.7,flags=0.5.")
+    coefficients = point(at, "Give the merge to look at.")
     study = open_study(folder, code)
     choice = study.method(method)
-    return study, choice, study.check(choice, parse_at(at))
+    return study, choice, study.check(choice, coefficients)
 
 
 @app.command()
@@ -79,13 +77,12 @@ def polish(
     from study.varying.polish import polish as work
     from study.varying.polish import polished
 
-    if at is None:
-        raise StudyError("Give the merge to polish.", "For example: --at digits=0.3,signs=0.7,flags=0.5.")
+    coefficients = point(at, "Give the merge to polish.")
     study = open_study(folder)
-    choice, point = study.method(method), parse_at(at)
-    value = work(study, choice, point, device, by)
+    choice = study.method(method)
+    value = work(study, choice, coefficients, device, by)
     if out is not None:
-        order = Order(polished(study, choice, point, by), value["coefficients"])
+        order = Order(polished(study, choice, coefficients, by), value["coefficients"])
         value["export"] = export(study, order, out, device)
     lines = [
         f"{name}: {value['before'][name]['value']:.3f} → {one['value']:.3f} ± {one['stderr']:.3f}"
