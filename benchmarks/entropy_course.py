@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.learning_order import TASKS, prepared
+from benchmarks.learning_methods import TASKS
+from benchmarks.learning_order import prepared
 
 OUT = Path("benchmarks/results/entropy_course.json")
 STEPS = (0, 20, 60)

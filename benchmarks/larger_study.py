@@ -6,9 +6,10 @@
 
 Sizes: large, 14 million parameters and seven experts, for a GPU; medium, 5 million and four, for CPUs; tiny only shows
 that it works. Trains a base, an expert per task and a joint model (benchmarks/larger/training.py), then measures the
-methods of benchmarks/learning_order.py in the same way: per seed, which draws the samples of every split and the random
-coefficients (benchmarks/larger/measuring.py). Every row is written when it is made; when the budget is spent, what is
-running stops and the file has what there is. With --folder the models stay, and a run goes on where another stopped.
+methods of benchmarks/learning_methods.py as benchmarks/learning_order.py does: per seed, which draws the samples of
+every split and the random coefficients (benchmarks/larger/measuring.py). Every row is written when it is made; when the
+budget is spent, what is running stops and the file has what there is. With --folder the models stay, and a run goes on
+where another stopped; models trained anew go on with a file if they are the same to the last digit (training.json).
 Exits with 1 when a method failed; "failures" in the file says how.
 """
 
@@ -77,7 +78,7 @@ class Result:
     """The JSON file, written whenever something comes."""
 
     def __init__(self, path: Path, goes_on: bool) -> None:
-        self.path = path
+        self.path, self._commit = path, ""
         self.known: dict[str, Any] = {"references": {}, "rows": [], "failures": []}
         if goes_on and path.exists():
             self.known = json.loads(path.read_text(encoding="utf-8")) | {"failures": []}
@@ -88,9 +89,13 @@ class Result:
 
     def made_with(self, facts: dict[str, Any]) -> None:
         """Note machine, models and samples; rows of others than these are not gone on with."""
-        if self.known["rows"] and any(self.known[key] != facts[key] for key in ("training", "samples")):
-            raise SystemExit(f"{self.path} has rows of other models or numbers of samples: name another --out.")
-        self.known |= facts
+        self._commit = facts["machine"]["commit"]
+        if self.known["rows"]:
+            if any(_timeless(self.known[key]) != _timeless(facts[key]) for key in ("training", "samples")):
+                raise SystemExit(f"{self.path} has rows of other models or numbers of samples: name another --out.")
+            self.known.setdefault("later", {})[self._commit] = facts["machine"]
+        else:
+            self.known |= facts
         self.write()
 
     def put(self, what: tuple[str, int, Any]) -> None:
@@ -98,7 +103,7 @@ class Result:
         if kind == "lines":
             self.known["references"].setdefault(str(seed), {}).update(value)
         elif kind == "row":
-            self.known["rows"].append(value)
+            self.known["rows"].append({**value, "commit": self._commit})
             print(seed, value["method"], *(round(value[key], 3) for key in ("published", "scaled", "seconds")))
         else:
             self.known["failures"].append({"seed": seed, "what": value})
@@ -111,6 +116,13 @@ class Result:
         draft.write_text(json.dumps(self.known, indent=1) + "\n", encoding="utf-8")
         draft.replace(self.path)
         sys.stdout.flush()
+
+
+def _timeless(facts: Any) -> Any:
+    """Facts without how long it took: models that are trained anew are the same if all else is, to the last digit."""
+    if not isinstance(facts, dict):
+        return facts
+    return {key: _timeless(value) for key, value in facts.items() if key != "seconds"}
 
 
 if __name__ == "__main__":

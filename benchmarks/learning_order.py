@@ -1,7 +1,6 @@
 """Does the literature's order hold? Methods with and without samples on the demo, at equal coefficients and as fronts.
 
     python -m benchmarks.learning_order [--seeds 0,1,2,3,4] [--only METHOD,…] [--joint FOLDER]
-    python -m benchmarks.learning_order --table docs/learning.md
     python -m benchmarks.learning_order --tasks six --out benchmarks/results/learning_six.json
 
 Per seed (it draws the samples of every split and the random coefficients) and method: equal coefficient vectors,
@@ -23,44 +22,13 @@ from typing import Any
 
 import numpy as np
 
-TASKS = ("digits", "signs", "flags")
-SIX = (*TASKS, "letters", "surfaces", "faults")
-SCALES = (1.0, 1.5, 2.0)
+from benchmarks.learning_methods import GROUPS, SCALES, SIX, TASKS
+
 RANDOM = 1
 VALIDATION, TEST = 40, 100
 LATE = {"wudi", "fisher", "concrete", "atlas", "fw_merging"}  # slow, with all that are trained: measured last
 JOINT = ("equal", "samo", "rep-mtl")
-LEARNING = {"rate": 1e-2, "steps": 60, "look": 20}
 OUT = Path("benchmarks/results/learning_order.json")
-GROUPS: dict[str, dict[str, dict[str, Any]]] = {
-    "average": {"weighted_average": {}},
-    "task arithmetic": {"task_arithmetic": {}},
-    "TIES": {"ties": {}},
-    "data-free": {"tsv_m": {}, "iso_c": {}, "wudi": {}},
-    "samples, solved": {
-        "fisher": {},
-        "regmean": {},
-        "regmean_pp": {},
-        "lot": {},
-        "featcal": {},
-        "react": {},
-        "pleas": {},
-    },
-    "samples, solved on a spectral merge": {
-        "featcal+tsv_m": {"on": "tsv_m"},
-        "react+tsv_m": {"on": "tsv_m"},
-        "anchored+tuned": {"on": "tsv_m", "tune": True, "looks": 12},
-    },
-    "samples, trained": {
-        "adamerging": dict(LEARNING),
-        "adamerging+task": {**LEARNING, "by": "task"},
-        "adamerging+ties": {**LEARNING, "on": "ties"},
-        "concrete": {"steps": 40, "look": 20},
-        "expert_merging": {"steps": 30, "look": 15},
-        "expert_merging_pp": {"steps": 30, "look": 15},
-    },
-    "samples with labels, trained": {"atlas": {"steps": 60, "look": 20}, "fw_merging": {}},
-}
 
 
 def main() -> None:
@@ -70,15 +38,7 @@ def main() -> None:
     parser.add_argument("--tasks", choices=("three", "six"), default="three", help="of the demo")
     parser.add_argument("--joint", type=Path, help="a folder of joint models")
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--table", type=Path, help="only write the page from what was measured")
     chosen = parser.parse_args()
-    if chosen.table is not None:
-        from benchmarks.learning_more import loaded
-        from benchmarks.learning_table import page
-
-        result = json.loads(chosen.out.read_text(encoding="utf-8"))
-        chosen.table.write_text(page(result, loaded(chosen.out.parent)), encoding="utf-8")
-        return
     seeds = [int(one) for one in chosen.seeds.split(",")]
     if chosen.joint is not None:
         for seed in seeds:

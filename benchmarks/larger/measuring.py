@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.learning_order import GROUPS
+from benchmarks.learning_methods import GROUPS
 
 FIRST: tuple[tuple[str, ...], ...] = (
     ("weighted_average", "task_arithmetic", "ties", "tsv_m", "iso_c"),

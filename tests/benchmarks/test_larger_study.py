@@ -62,6 +62,10 @@ def test_every_step_is_written_and_a_run_goes_on_where_it_stopped(materials: lis
         assert row["hypervolume"] == pytest.approx(volume([one["test"] for one in row["points"]], row["experts"]))
     assert found["rows"][-1]["curve"][0][0] == 0
     assert 0.0 < found["training"]["surfaces"]["moved"] < 1.0
+    again = found["training"] | {"surfaces": found["training"]["surfaces"] | {"seconds": 1e9}}
+    (tmp_path / "out.json").write_text(json.dumps(found | {"training": again}))
+    assert main([*asked, "--only", "lot"]) == 0, "the same models, trained in another time"
+    assert set(found["later"]) == {row["commit"] for row in found["rows"]}
     (tmp_path / "out.json").write_text(json.dumps(found | {"training": found["training"] | {"parameters": 1}}))
     with pytest.raises(SystemExit, match="other models"):
         main(asked)

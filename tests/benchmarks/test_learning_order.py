@@ -8,9 +8,11 @@ import pytest
 
 from benchmarks.learned_cost import OUT as COST
 from benchmarks.learned_cost import costs
+from benchmarks.learning_methods import GROUPS, TASKS
 from benchmarks.learning_more import loaded
-from benchmarks.learning_order import GROUPS, OUT, TASKS, volume
-from benchmarks.learning_table import means, page
+from benchmarks.learning_order import OUT, volume
+from benchmarks.learning_page import page
+from benchmarks.learning_table import means
 from merging import methods
 from tests.conftest import ROOT
 
