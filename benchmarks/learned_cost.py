@@ -86,8 +86,9 @@ def _kept(given: argparse.Namespace, name: str, number: int) -> None:
     if done.returncode:
         raise SystemExit(f"{name} with {number}: {done.stderr.strip()}")
     row = json.loads(done.stdout.splitlines()[-1])
-    known["rows"].append({**row, "experts": given.experts, "threads": given.threads})
-    known["machine"] = machine()
+    facts = machine()
+    known.setdefault("machine", facts)
+    known["rows"].append({**row, "experts": given.experts, "threads": given.threads, "commit": facts["commit"]})
     given.out.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     print(name, number, f"{row['seconds']:.1f} s, {row['anonymous_mb']:.0f} MB", flush=True)
 

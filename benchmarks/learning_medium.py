@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.learning_methods import GROUPS, SCALES
-from benchmarks.learning_table import order, references, table
+from benchmarks.learning_table import beside, order, references, table
 
 SEEDS = 5
+REFERENCE = "tsv_m"  # the best method without samples
 MEDIUM_HEAD = """
 ## On a larger model: every kind of method
 `python -m benchmarks.larger_study --size medium`, on a CPU: an open_clip image tower of {parameters:.1f} million
@@ -16,6 +17,11 @@ base learned from labels that name two neighbouring classes and not which of the
 the held-out pictures and unsure where it is not. The experts, right in {own} % of those of
 their own tasks, lie {low:.1f} to {high:.1f} % of its norm away from it. A seed draws {calibration} samples a task
 for calibration, {validation} for validation and {test} for the test.
+
+"""
+BESIDE_HEAD = """
+Each method less `{reference}` in the same seed: points, mean ± standard error over the seeds, and in how many of them
+it is above.
 
 """
 MULTIPLES_HEAD = """
@@ -85,7 +91,14 @@ def medium(result: dict[str, Any]) -> str:
     facts["gap"] = 100 * (statistics.mean(statistics.mean(one["experts"]) for one in lines) - spectral)
     facts |= _lowered([row["curve"] for row in rows if row["method"] == "adamerging"])
     return (
-        head + tables(result) + left + multiples(rows) + MEDIUM_READING.format(**facts) + made(result["machine"], rows)
+        head
+        + tables(result)
+        + left
+        + BESIDE_HEAD.format(reference=REFERENCE)
+        + beside(rows, REFERENCE)
+        + multiples(rows)
+        + MEDIUM_READING.format(**facts)
+        + made(result["machine"], rows)
     )
 
 

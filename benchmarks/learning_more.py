@@ -123,7 +123,7 @@ def cost(result: dict[str, Any]) -> str:
     )
     left = [f"`{name}`" for name in learned_cost.CASES if sum(row["method"] == name for row in rows) < 2]
     said = f"\nNot measured: {', '.join(left)}.\n" if left else ""
-    return head + learned_cost.table(result) + said + made(facts)
+    return head + learned_cost.table(result) + said + made(facts, rows)
 
 
 COURSE_READING = """

@@ -24,6 +24,8 @@ class Lot(Method):
     largest count as zero. The paper takes 16 to 64 samples a task, λ = 1.2 for ViT-B/32 and 1.5 for ViT-L/14.
 
     Cost: as RegMean, and one eigendecomposition a layer, which grows with the cube of its width.
+    Measured for ViT-B/32, 2 experts, 1 thread: 3.9 minutes of one core for 64 samples a task (on the line through 4
+    and 64), 4.8 GB with the model.
     """
 
     name: ClassVar[str] = "lot"

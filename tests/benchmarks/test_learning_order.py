@@ -12,7 +12,7 @@ from benchmarks.learning_methods import GROUPS, TASKS
 from benchmarks.learning_more import loaded
 from benchmarks.learning_order import OUT, volume
 from benchmarks.learning_page import page
-from benchmarks.learning_table import means
+from benchmarks.learning_table import beside, means, order
 from merging import methods
 from tests.conftest import ROOT
 
@@ -34,6 +34,32 @@ def test_docstrings_state_the_time_and_memory_that_were_measured() -> None:
     for one in found:
         said = " ".join((methods()[one.name].__doc__ or "").split())
         assert one.sentence in said, f"the docstring of {one.name} should say: {one.sentence}"
+
+
+def a_row(seed: int, method: str, scaled: float, validation: float) -> dict[str, object]:
+    point = {"at": [0.3, 0.3], "validation": [validation, validation], "test": [scaled, scaled]}
+    return {
+        "seed": seed,
+        "method": method,
+        "scaled": scaled,
+        "published": scaled,
+        "hypervolume": scaled,
+        "points": [point],
+    }
+
+
+def test_what_a_person_would_choose_is_chosen_on_validation_samples() -> None:
+    rows = [a_row(seed, "ties", 0.7, 0.7) for seed in (0, 1)]
+    rows += [a_row(seed, "tsv_m", 0.8, 0.6) for seed in (0, 1)] + [a_row(seed, "iso_c", 0.6, 0.9) for seed in (0, 1)]
+    said = order(rows)
+    assert "TIES < data-free: in 2 of 2 seeds, +10.0 points on average (hypervolume in 2, +0.100)" in said
+    assert "chosen in 0, -10.0." in said
+
+
+def test_methods_are_compared_seed_by_seed() -> None:
+    rows = [a_row(seed, "tsv_m", level, level) for seed, level in enumerate((0.5, 0.7, 0.9))]
+    rows += [a_row(seed, "lot", level, level) for seed, level in enumerate((0.6, 0.8, 0.9))]
+    assert "| `lot` | +6.7 ± 3.3 | 2 of 3 | +6.7 ± 3.3 | 2 of 3 | +0.067 ± 0.033 | 2 of 3 |" in beside(rows, "tsv_m")
 
 
 def test_the_volume_of_the_experts_is_one() -> None:
