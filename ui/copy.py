@@ -78,7 +78,10 @@ UNEXPECTED_HELP = "Nothing of your study was changed. Reload the page; the detai
 
 # 1 Specialists
 EXPERTS_TITLE = "Which models do you want to blend?"
-EXPERTS_LEAD = "One starting model, and at least two specialists that were fine-tuned from it."
+EXPERTS_LEAD = (
+    "One starting model, and at least two specialists that were fine-tuned from it: trained further, each on a task of "
+    "its own."
+)
 EXPERTS_FIXED = "The models of this study. They stay as they are, so that all its results can be compared."
 NEW_STUDY = "Start a new study"
 STUDY_NAME = "Name of the study"
@@ -139,16 +142,6 @@ ADD_TASK = "Add a task"
 REMOVE_TASK = "Remove the last task"
 METHOD_TITLE = "How should the models be blended?"
 METHOD_LEAD = "If you are not sure, keep the first one. Choose several to compare them with the same number of mixes."
-METHOD_LEARNS = {
-    "inputs": "Learns once from a few examples of each task, which are used for nothing else. It needs no right "
-    "answers.",
-    "inputs + validation": "Learns once from a few examples of each task, which are used for nothing else, without "
-    "their right answers; when to stop is read off the examples that the search sees.",
-    "inputs + labels + validation": "Learns once from a few examples of each task and their right answers; they are "
-    "used for nothing else. When to stop is read off the examples that the search sees.",
-    "inputs + labels": "Learns once from a few examples of each task and their right answers; they are used for "
-    "nothing else.",
-}
 METHODS_LOADING = "Reading the list of methods ..."
 METHODS_MISSING = "The list of methods could not be read: {error}"
 BUDGET_TITLE = "How thorough?"
@@ -187,6 +180,8 @@ TO_RUN = "Go to the run"
 EXPLORE_TITLE = "Choose your balance"
 EXPLORE_LEAD = "Move a slider to say what a task must reach at least. Press + to ask for a little more."
 METHOD_SHOWN = "Blended by"
+METHOD_LINE = "**{title}**: {summary}"
+NEW_RESULT = "One new result is in."
 NEW_RESULTS = "{n} new results are in."
 UPDATE_MAP = "Update the map"
 CHECK_QUEUED = "Checking your mix on the real examples ..."
@@ -242,7 +237,7 @@ COLUMNS = {
     "checked": "Checked",
     "test": "Final check (unseen examples)",
     "specialist": "Specialist alone",
-    "average": "Plain averaging",
+    "average": "Plain average",
 }
 KEEPS = "{score} (the mix keeps {share})"
 NOT_CHECKED = "This mix is a prediction so far. Check it first: one click measures it on the real examples."
@@ -261,6 +256,10 @@ EXPORT_NAME_BAD = (
     "Use letters, digits, dots, dashes and underscores, at most 60 of them, beginning with a letter or digit."
 )
 EXPORT_DTYPE = "Precision"
+EXPORT_DTYPE_HELP = (
+    "How exactly each number of the model is kept. 16 bit halves the file and hardly changes what the mix can do; "
+    "the scores shown in the end are measured on the file as it is written."
+)
 DTYPES = {
     "as base": "as the starting model",
     "float32": "32 bit",

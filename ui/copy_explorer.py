@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ui.glossary import meaning
+
 EXPLORER: dict[str, Any] = {
     "startFrom": "Start from",
     "chips": {
@@ -89,6 +91,15 @@ EXPLORER: dict[str, Any] = {
         "range": "likely range of the best mixes",
         "outcomes": "one dot on a slider: 1 of 20 likely outcomes",
         "out": "ruled out by you",
+    },
+    "legendHelp": {
+        "predicted": meaning("predicted"),
+        "checked": meaning("checked"),
+        "specialist": meaning("specialist"),
+        "base": meaning("starting model"),
+        "average": meaning("plain average"),
+        "arithmetic": "All specialists with strength 0.3: what is usually tried first.",
+        "range": "Where the scores of the best mixes should lie, nine times in ten.",
     },
     "otherMethod": "{method} (◇ = checked)",
     "turnHint": "click to go over to it",

@@ -25,6 +25,11 @@ PHASES = {
     "failed": "Stopped with an error.",
 }
 PHASE_STEP = "{phase} {done} of {total}"
+PHASE_MOST = "{phase} {done} of at most {total}"
+ENDS_EARLY = ("training", "training the chunks")  # they stop once it gets no better
+AND_MEASURED = "{done} of {total} mixes are measured so far"
+LEFT_OF_STEP = "about {time} left for this"
+LEFT_AT_MOST = "at most about {time} left for this"
 PAUSE = "Pause"
 PAUSING = "Pausing after the current mix ..."
 PAUSED = (
@@ -33,7 +38,12 @@ PAUSED = (
 GO_ON = "Go on"
 SURE = "Stop after the current mix? The {done} finished results stay usable, and you can go on later."
 STOP = "Stop"
-LEFT = "about {time} left ({low} to {high})"
+STOP_NOW = "Stop"
+STOPPING = "Stopping ..."
+SURE_NOW = (
+    "Stop now? The {done} finished results stay usable, and you can go on later; the step that is going on begins anew."
+)
+LEFT = "about {time} left ({span})"
 INTERRUPTED = (
     "This run was interrupted: the program or the computer was stopped, or memory ran out. {done} results are safe."
 )
@@ -50,7 +60,8 @@ TABLE_PARQUET = "Download as Parquet"
 SEEN = "examples per task"
 SEEN_ALL = "all"
 COMMAND = "The same on the command line"
-ESTIMATE = "{n} mixes: about {time} ({low} to {high}), on what was measured on this computer."
+ESTIMATE = "{n} mixes: about {time} ({span}), by what was measured on this computer."
+ESTIMATE_LEARNS = "The time to learn from your examples comes on top: it is spent once, before the first mix."
 ESTIMATE_LONG = "That is a while. A quick look first shows whether it is worth it; you can add mixes later."
 ESTIMATE_NONE = "How long it takes is known once the models have been looked at."
 

@@ -19,6 +19,23 @@ FOLDER_BUTTON = "Add them"
 FOLDER_EMPTY = "There is no model file in '{path}'. Looked for: {kinds}."
 FOLDER_MANY = "Only the first {n} were added: more specialists than that are never blended at once."
 
+METRIC_HELP = (
+    "How answers become one number. If you are not sure, keep 'Right answers'.\n\n"
+    "**The worst class**: the share of right answers in the class that does worst.\n\n"
+    "**Macro F1**: weighs answers that are missed against false alarms, class by class.\n\n"
+    "**Negative log-likelihood, Brier score, Calibration error**: whether the model is as sure as it is right.\n\n"
+    "**Area under the ROC curve**: how well yes and no are told apart.\n\n"
+    "**Matthews correlation**: right answers, less what guessing would get.\n\n"
+    "**Spearman**: whether grades come in the right order.\n\n"
+    "**Close calls**: an answer that is nearly right counts nearly as much; a finer measure on few examples."
+)
+KIND_UNKNOWN = (
+    "Kind of model: there is none called '{name}'. {near} Or give timm:NAME, torchvision:NAME, or the path of a model "
+    "description (.json) or of a Hugging Face folder."
+)
+KIND_PATH = "Kind of model: there is nothing at '{path}'. Give a model description (.json), a folder, or a name."
+KIND_EMPTY = "Kind of model: say which, for example ViT-B-32."
+
 GALLERY_FIND = "Find a way of blending"
 GALLERY_FIND_HELP = "A name or a word of the description."
 GROUPS = {
@@ -27,7 +44,7 @@ GROUPS = {
     "frozen": "Settle conflicts between specialists",
     "span": "Averages that keep the strength",
     "nonlinear": "Worked out anew for every mix (slower)",
-    "learned": "Learn from your examples (no labels needed)",
+    "learned": "Learn from your examples",
 }
 GROUP_HELP = {
     "first": "Tried on most kinds of models. If you are not sure, keep the first one.",
@@ -35,13 +52,30 @@ GROUP_HELP = {
     "frozen": "They first decide, once per study, which specialist has the say where. Then every mix is quick.",
     "span": "For few specialists that are much alike.",
     "nonlinear": "Often the strongest, but each mix takes longer to make.",
-    "learned": "They look at a few of your examples once, to see which weights matter.",
+    "learned": "They look at a few of your examples once, before the first mix. Most need no right answers: the ? of "
+    "each says so.",
+}
+CLASS_HELP = {
+    "linear": "Every mix takes one pass over the weights.",
+    "frozen": "Settles once per study which specialist has the say where; for the export that can be worked out anew.",
+    "span": "Every mix is an average of the whole specialists.",
+    "nonlinear": "Every mix is worked out anew, which takes longer.",
+}
+METHOD_LEARNS = {
+    "inputs": "Learns once from a few examples of each task, which are used for nothing else. It needs no right "
+    "answers.",
+    "inputs + validation": "Learns once from a few examples of each task, which are used for nothing else, without "
+    "their right answers; when to stop is read off the examples for trying out.",
+    "inputs + labels + validation": "Learns once from a few examples of each task and their right answers; they are "
+    "used for nothing else. When to stop is read off the examples for trying out.",
+    "inputs + labels": "Learns once from a few examples of each task and their right answers; they are used for "
+    "nothing else.",
 }
 FIRST = ("task_arithmetic", "ties", "tsv_m", "weighted_average")
 UNFIT = "Needs {need}; you have {have} specialists."
 EXACTLY, AT_LEAST = "exactly {n} specialists", "at least {n} specialists"
 NOTHING = "No way of blending matches that."
-SOURCE = "{authors} {year}"
+SOURCE = "From: {authors} {year}."
 SETTINGS = "Settings of {name}"
 SETTINGS_NONE = "There is nothing to set."
 BAD_TEXT = "{name}: write it like this: {form}."

@@ -10,8 +10,9 @@ import streamlit as st
 from study.background import worker
 from study.preflight import doctor
 from study.study import Study
-from ui import charts, jobs, parts, state, words
+from ui import charts, jobs, methods, parts, state, words
 from ui import copy_run as told
+from ui.fragments import fragment
 
 LONG = 900.0  # seconds after which an estimate suggests a quick look first
 SPREAD = (0.8, 1.6)  # what a run took, as a share of the doctor's estimate from one small batch
@@ -62,7 +63,7 @@ def section(study: Study, ask_first: bool = False) -> doctor.Report | None:
     return report
 
 
-@st.fragment(run_every=1.0)
+@fragment(run_every=1.0)
 def wait(key: str) -> None:
     """Until the doctor has looked; then the page is drawn anew."""
     study, _ = state.current_study()
@@ -141,7 +142,9 @@ def estimate(study: Study, mixes: int) -> None:
         st.caption(told.ESTIMATE_NONE)
         return
     whole = float(each) * mixes * len(study.settings.methods)
-    low, high = (words.duration(whole * share) for share in SPREAD)
-    st.caption(told.ESTIMATE.format(n=mixes, time=words.duration(whole), low=low, high=high))
+    spread = words.span(*(whole * share for share in SPREAD)) or words.duration(whole)
+    st.caption(told.ESTIMATE.format(n=mixes, time=words.duration(whole), span=spread))
+    if methods.learns([one.name for one in study.settings.methods]):
+        st.caption(told.ESTIMATE_LEARNS)
     if whole > LONG:
         st.warning(told.ESTIMATE_LONG)

@@ -58,7 +58,26 @@ def model_problems(draft: Mapping[str, Any]) -> list[str]:
             seen[place] = name
     names = [name for name, _ in rows]
     problems += [copy.NAME_TWICE.format(name=name) for name in dict.fromkeys(names) if names.count(name) > 1]
+    problems += [line] if problems == [] and (line := kind_problem(str(draft.get("model") or ""))) else []
     return problems + misfits(str(draft.get("base") or ""), rows)
+
+
+def kind_problem(text: str) -> str | None:
+    """What is wrong with a kind of model, as far as that can be told without opening it."""
+    name = text.strip()
+    if not name:
+        return told.KIND_EMPTY
+    near = glance.unknown(name)
+    if near is None or name == CODE or name.startswith(("timm:", "torchvision:", "hf-hub:")):
+        return None
+    path = Path(name).expanduser()
+    if path.exists():
+        return outside(path)
+    if path.suffix == ".json" or path.is_absolute() or name.startswith(("~", ".")):
+        return told.KIND_PATH.format(path=name)
+    if "/" in name:  # on a hub, perhaps
+        return None
+    return told.KIND_UNKNOWN.format(name=name, near=near)
 
 
 def read_kind(draft: Json) -> bool:

@@ -11,6 +11,7 @@ from study.front import task_facts
 from study.study import Study
 from ui import copy, jobs, methods, parts, state, words
 from ui import copy_export as told
+from ui.fragments import fragment
 
 
 def two_formed(method: str) -> bool:
@@ -77,7 +78,7 @@ def written(facts: dict[str, Any]) -> str | None:
     return told.WRITTEN[form["written"]].format(share=words.score(float(form["distance"]), "fraction"))
 
 
-@st.fragment(run_every=1.0)
+@fragment(run_every=1.0)
 def watch(key: str, method: str, strengths: dict[str, float]) -> None:
     """Wait for the comparison; the full page is drawn again once it is there."""
     study, _ = state.current_study()

@@ -63,13 +63,14 @@ def tick(method: Json, kept: list[str], experts: int) -> bool:
     """One method: a box to tick, its sentence, its source."""
     reason = unfit(method, experts)
     paper = method["paper"]
-    source = told.SOURCE.format(authors=paper["authors"], year=paper["year"])
+    source = told.SOURCE.format(authors=parts.plain(paper["authors"]), year=paper["year"])
+    learns = told.METHOD_LEARNS.get(" + ".join(method["needs_data"]), "")
     ticked = st.checkbox(
         f"**{parts.plain(method['title'])}**: {parts.plain(plainly(method['summary']))}",
         value=method["name"] in kept and reason is None,
         key=f"method-{method['name']}",
         disabled=reason is not None,
-        help=f"{source}. {method['class_note']}",
+        help=" ".join(filter(None, (learns, told.CLASS_HELP[method["class"]], source))),
     )
     if reason:
         st.caption(reason)

@@ -9,7 +9,7 @@ from pathlib import Path
 FILE = Path(__file__).resolve().parent.parent / "docs" / "glossary.md"
 PLAIN = {
     "an expert": "a specialist", "expert": "specialist", "base": "starting model", "merges": "mixes", "merge": "mix",
-    "coefficient": "strength",
+    "coefficient": "strength", "checkpoint": "model", "trials": "mixes",
 }  # fmt: skip
 NOUN = re.compile(rf"\b({'|'.join(PLAIN)})(?=s?\b)")
 
@@ -29,6 +29,11 @@ def meaning(word: str) -> str:
         KeyError: the glossary does not explain it; every word used here must stand there.
     """
     return f"{word[0].upper()}{word[1:]}: {plainly(words()[word])}."
+
+
+def meanings(*shown: str) -> str:
+    """The explanations of several words, one below the other."""
+    return "\n\n".join(meaning(word) for word in shown)
 
 
 def plainly(text: str) -> str:

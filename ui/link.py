@@ -8,6 +8,7 @@ from typing import Any
 
 LONGEST = 2000
 UNITS = ("kept", "score", "gain")
+PARTS = ("min", "lock", "pick", "tray", "x", "y", "u")
 
 
 def write_choice(choice: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, str]:
@@ -22,8 +23,8 @@ def write_choice(choice: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[
     found = {
         "min": "~".join(minimums),
         "lock": "~".join(name for name, locked in zip(names, choice["lock"], strict=True) if locked),
-        "pick": _strengths(choice.get("pick") or []),
-        "tray": "_".join(_strengths(mix) for mix in choice.get("tray", [])),
+        "pick": strengths_text(choice.get("pick") or []),
+        "tray": "_".join(strengths_text(mix) for mix in choice.get("tray", [])),
         "x": names[choice["x"]] if choice["x"] != 0 else "",
         "y": names[choice["y"]] if choice["y"] != 1 else "",
         "u": choice["unit"] if choice["unit"] != payload["unit"] else "",
@@ -32,7 +33,8 @@ def write_choice(choice: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[
     return found if sum(map(len, found.values())) < LONGEST else {"pick": found.get("pick", "")}
 
 
-def _strengths(numbers: list[float]) -> str:
+def strengths_text(numbers: list[float]) -> str:
+    """Strengths as the address has them."""
     return "~".join(f"{round(number, 4):.6g}" for number in numbers)
 
 

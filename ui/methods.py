@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import streamlit as st
@@ -9,6 +10,7 @@ import streamlit as st
 from study.background import waiting
 from study.background.catalogue import catalogue
 from ui import copy
+from ui.glossary import meaning, plainly
 
 Json = dict[str, Any]
 
@@ -17,6 +19,19 @@ Json = dict[str, Any]
 def listed() -> list[Json]:
     """All methods with their facts, read once."""
     return catalogue()
+
+
+def learns(names: Collection[str]) -> bool:
+    """Whether one of these learns from examples; False where the list has not been read yet."""
+    found = listed() if waiting.told() else []
+    return any(one["needs_data"] and one["name"] in names for one in found)
+
+
+def explained(names: Collection[str]) -> str:
+    """Each of these in one sentence, as far as the list has been read; what a way of blending is."""
+    found = [one for one in (listed() if waiting.told() else []) if one["name"] in names]
+    lines = [copy.METHOD_LINE.format(title=one["title"], summary=plainly(one["summary"])) for one in found]
+    return "\n\n".join([meaning("way of blending"), *lines])
 
 
 def title(name: str) -> str:

@@ -151,7 +151,7 @@ def scores(
             row[copy.COLUMNS["specialist"]] = _alone(task, now, alone["metrics"][name]["value"])
         if "average" in lines:
             row[copy.COLUMNS["average"]] = words.score(lines["average"]["metrics"][name]["value"], unit)
-        rows.append(row)
+        rows.append({column: text.replace(" %", "\u00a0%") for column, text in row.items()})  # kept on one line
     return rows
 
 

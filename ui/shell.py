@@ -1,15 +1,13 @@
-"""The frame around every page: navigation, header, and errors in one line instead of a traceback."""
+"""The frame around every page: navigation, header, errors in one line (`ui.fragments`)."""
 
 from __future__ import annotations
-
-import logging
 
 import streamlit as st
 
 from study.errors import StudyError
 from ui import copy, drafts, login, state, steps, warm
+from ui.fragments import in_one_line
 
-log = logging.getLogger(__name__)
 # Less empty space on top; the map, which answers by itself, is not faded while Python is at work; small print, the
 # values of sliders and the chosen one of a row keep a contrast of 4.5 : 1 (WCAG AA) in both themes.
 STYLE = """<style>
@@ -48,13 +46,8 @@ def run() -> None:
     if page.url_path:  # the start page, which must be quick, has no table
         warm.tables()
     try:
-        page.run()
-    except StudyError as error:
-        st.error(str(error))
-    except Exception as error:
-        log.exception("page %s", page.title)
-        st.error(copy.UNEXPECTED.format(error=str(error) or type(error).__name__))
-        st.caption(copy.UNEXPECTED_HELP)
+        with in_one_line(f"page {page.title}"):
+            page.run()
     finally:
         warm.page_drawn()
     state.keep_address()

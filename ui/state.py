@@ -19,13 +19,15 @@ from study.keeping import library
 from study.study import Study
 from ui import copy, methods
 from ui.drafts import DEFAULT_KIND
-from ui.link import parse_choice, write_choice
+from ui.link import PARTS, parse_choice, strengths_text, write_choice
 from ui.payload import explorer_payload
 from ui.pictures import packed_flips
 
 Json = dict[str, Any]
 POINTS = 500  # predicted mixes on the map; every move in the browser is a pass over all of them
 OVERLAY = 120  # of every other way of blending
+CHOICE = (*PARTS, "by")  # parameters of an address: what is chosen on the map, and of which way of blending
+CHOOSING = ("run", "explore", "export")  # the pages whose address carries it
 
 
 def current_key() -> str | None:
@@ -38,16 +40,40 @@ def current_key() -> str | None:
 
 
 def keep_address() -> None:
-    """Navigation links drop parameters, so every page writes the study back into its address."""
+    """Navigation links drop parameters, so every page writes the study and the choice back into its address."""
     key = st.session_state.get("study")
     if key and st.query_params.get("study") != key:
         st.query_params["study"] = key
+    asked = _linked()
+    if key and asked:
+        st.session_state["linked"] = asked
+    elif key and st.session_state.get("linked") and st.session_state.get("page") in CHOOSING:
+        st.query_params.update(st.session_state["linked"])
+
+
+def _linked() -> dict[str, str]:
+    """What the address says of the choice on the map."""
+    return {name: st.query_params[name] for name in CHOICE if name in st.query_params}
+
+
+def method_kept(study: Study) -> str | None:
+    """The way of blending that this visit or the address chose, where the study has it."""
+    address = st.session_state.get("linked", {}) | _linked()
+    found = st.session_state.get("method") or address.get("by")
+    return found if found in [one.name for one in study.settings.methods] else None
+
+
+def keep_method(name: str) -> None:
+    """Remember the way of blending and write it into the address."""
+    st.session_state["method"] = name
+    if st.query_params.get("by") != name:
+        st.query_params["by"] = name
 
 
 def set_study(key: str | None) -> None:
     """Open another study (or none) and forget what was chosen in the last one."""
     st.session_state["study"] = key
-    for name in ("start", "choice", "map_revision", "asked", "method", "surrogate"):
+    for name in ("start", "choice", "linked", "map_revision", "asked", "method", "surrogate"):
         st.session_state.pop(name, None)
     st.query_params.clear()
     if key:
@@ -182,7 +208,7 @@ def opening(study: Study, payload: Mapping[str, Any]) -> Json:
     kept = st.session_state.get("choice")
     if kept:
         return dict(kept)
-    start, unknown = parse_choice(dict(st.query_params), payload)
+    start, unknown = parse_choice(st.session_state.get("linked", {}) | _linked(), payload)
     for name in unknown:
         st.toast(copy.LINK_UNKNOWN.format(name=name))
     return start
@@ -192,18 +218,27 @@ def keep_choice(choice: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
     """Remember what is chosen on the map and write it into the address, so that the address can be shared."""
     st.session_state["choice"] = dict(choice)
     wanted = write_choice(choice, payload)
-    for name in ("min", "lock", "pick", "tray", "x", "y", "u"):
+    for name in PARTS:
         if name in wanted:
             if st.query_params.get(name) != wanted[name]:
                 st.query_params[name] = wanted[name]
         elif name in st.query_params:
             del st.query_params[name]
+    st.session_state["linked"] = _linked()
+
+
+def keep_pick(pick: list[float]) -> None:
+    """Remember a mix that was chosen by its strengths alone, and write it into the address."""
+    st.session_state["choice"] = {"pick": pick}
+    st.query_params["pick"] = strengths_text(pick)
+    st.session_state["linked"] = _linked()
 
 
 def picked(study: Study) -> dict[str, float] | None:
     """The strengths of the chosen mix, from this visit or from the address."""
     choice = st.session_state.get("choice") or {}
-    numbers = choice.get("pick") or _numbers(st.query_params.get("pick", ""))
+    address = st.session_state.get("linked", {}) | _linked()
+    numbers = choice.get("pick") or _numbers(address.get("pick", ""))
     names = study.coefficients
     return dict(zip(names, numbers, strict=True)) if len(numbers) == len(names) else None
 

@@ -15,6 +15,7 @@ from study.front import baselines, task_facts
 from study.study import Study
 from ui import copy_export as told
 from ui import jobs, methods, parts, state, words
+from ui.fragments import fragment
 from ui.report import report
 
 SAFE = 2  # an export is written beside its draft, so twice its size must be free
@@ -80,7 +81,7 @@ def share(study: Study, export: jobs.Export) -> None:
         uploading(export)
 
 
-@st.fragment(run_every=2.0)
+@fragment(run_every=2.0)
 def uploading(export: jobs.Export) -> None:
     """How the upload stands, from the process itself and the last line of its log."""
     log = export.folder.with_suffix(".push.log")

@@ -53,6 +53,19 @@ def duration(seconds: float) -> str:
     return f"{round(minutes)} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
 
 
+def span(low: float, high: float) -> str | None:
+    """Two durations as a range; None where a person says the same of both.
+
+    >>> span(14, 28), span(100, 100), span(60, 300)
+    ('14 to 28 seconds', None, '60 seconds to 5 minutes')
+    """
+    first, last = duration(low), duration(high)
+    (number, unit), (_, other) = first.split(" "), last.split(" ")
+    if first == last:
+        return None
+    return f"{number} to {last}" if unit.rstrip("s") == other.rstrip("s") else f"{first} to {last}"
+
+
 def ago(then: float, now: float | None = None) -> str:
     """How long ago, or the date."""
     gone = (time.time() if now is None else now) - then

@@ -6,6 +6,9 @@ Everything that evaluation knows of single networks of transformers, timm, torch
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 
 # A pair's text tower, projection and scale: read once, for the frozen heads, and by no forward pass afterwards.
 TEXT_SIDE = re.compile(r"(\w+\.)?(text_model|text_projection|logit_scale|logit_bias)\b")  # transformers' names
@@ -26,6 +29,15 @@ FLAT = ("classifier", "score", "fc", "head.fc", "head", "heads.head")
 NUMBERED = re.compile(r"classifier\.(\d+)\.weight")  # torchvision's: dropout and activations have numbers too
 HEADS = frozenset(name.partition(".")[0] for names in (FLAT, *(pair[:2] for pair in DEEP)) for name in names)
 BLOCK = re.compile(r"(?:^|\.)(?:resblocks|layers|layer|blocks|block|h)\.\d+$")
+
+
+@lru_cache(maxsize=1)
+def built_in() -> frozenset[str]:
+    """The names of open_clip's own architectures, from the files of the package: importing it takes seconds."""
+    found = find_spec("open_clip")
+    if found is None or found.origin is None:
+        return frozenset()
+    return frozenset(path.stem for path in (Path(found.origin).parent / "model_configs").glob("*.json"))
 
 
 def is_head(name: str) -> bool:

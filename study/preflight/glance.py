@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from evaluation.models.architecture import MAY_LACK, is_head, longest_row
+from evaluation.errors import nearest
+from evaluation.models.architecture import MAY_LACK, built_in, is_head, longest_row
 from study.headers import Shapes
 
 
@@ -22,6 +23,15 @@ class Misfit:
     first: str
     found: tuple[int, ...] | None
     expected: tuple[int, ...] | None
+
+
+def unknown(architecture: str) -> str | None:
+    """None for an architecture that open_clip has under this name; else a sentence with the one most like it.
+
+    >>> unknown("ViT-B-32"), unknown("ViT-B32")
+    (None, "Nearest: 'ViT-B-32'.")
+    """
+    return None if architecture in built_in() else nearest(architecture, built_in())
 
 
 def weights(found: Shapes) -> int:

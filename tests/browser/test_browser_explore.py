@@ -149,10 +149,10 @@ def test_for_experts_and_new_results(page: Page, server: str, study: str, studie
     assert findings(page) == []
     drawn = page.locator(".mx").first.get_attribute("data-drawn")
     as_json("measure", str(studies / study), "--at", "digits=0.61,signs=0.37,flags=0.52")
-    expect(page.get_by_text(copy.NEW_RESULTS.format(n=1))).to_be_visible()
+    expect(page.get_by_text(copy.NEW_RESULT)).to_be_visible()
     assert page.locator(".mx").first.get_attribute("data-drawn") == drawn  # not redrawn under the hand
     page.get_by_role("button", name=copy.UPDATE_MAP).click()
-    expect(page.get_by_text(copy.NEW_RESULTS.format(n=1))).to_be_hidden()
+    expect(page.get_by_text(copy.NEW_RESULT)).to_be_hidden()
 
 
 def test_plain_charts_where_the_fast_map_fails(page: Page, server: str, study: str) -> None:

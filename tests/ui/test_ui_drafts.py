@@ -108,3 +108,31 @@ def test_plain_text_from_names() -> None:
     from ui.parts import plain
 
     assert plain("a *b* [c](d) $e$ <f>\n#g") == r"a \*b\* \[c\](d) \$e\$ \<f\> \#g"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("ViT-B-32", None),
+        (" RN50 ", None),
+        ("timm:resnet18", None),
+        ("google/vit-base", None),
+        ("ViT-B32", "Nearest: 'ViT-B-32'."),
+        ("resnet", "timm:NAME"),
+        ("/nowhere/model.json", "nothing at '/nowhere/model.json'"),
+        ("", "for example ViT-B-32"),
+    ],
+)
+def test_a_kind_of_model_that_is_not_there_is_told_at_once(
+    draft: dict[str, object], kind: str, said: str | None
+) -> None:
+    found = drafts.model_problems({**draft, "model": kind})
+    assert found == [] if said is None else len(found) == 1 and said in found[0]
+
+
+def test_the_kinds_read_from_files_are_those_that_open_clip_knows() -> None:
+    import open_clip
+
+    from evaluation.models.architecture import built_in
+
+    assert built_in() == set(open_clip.list_models())

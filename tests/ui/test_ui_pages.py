@@ -94,8 +94,8 @@ def test_a_measured_mix_is_called_checked(measured: Study) -> None:
     assert copy.COLUMNS["checked"] in app.table[0].value.columns
     alone = baselines(measured)["expert:digits"]["metrics"]["digits"]["value"]
     told = app.table[0].value[copy.COLUMNS["specialist"]].iloc[0]
-    share = f"{100 * trial.metrics['digits'].value / alone:.1f} %"
-    assert told == copy.KEEPS.format(score=f"{100 * alone:.1f} %", share=share)
+    share = f"{100 * trial.metrics['digits'].value / alone:.1f}\u00a0%"
+    assert told == copy.KEEPS.format(score=f"{100 * alone:.1f}\u00a0%", share=share)
     assert copy.EXPORT_BUTTON in [button.label for button in app.button]
 
 
@@ -220,3 +220,15 @@ def test_the_exact_form_of_a_way_of_blending(untouched: Study) -> None:
     os.kill(note["pid"], signal.SIGKILL)
     facts = {"forms": {"written": "exact", "distance": found["distance"]}}
     assert share in str(forming.written(facts)) and forming.written({"forms": None}) is None
+
+
+def test_the_address_carries_the_chosen_mix_from_page_to_page(home: Path, measured: Study) -> None:
+    """A navigation link drops all parameters but the pages write them back: a reload anywhere loses no choice."""
+    two = (MethodChoice(name="task_arithmetic"), MethodChoice(name="weighted_average"))
+    Study(measured.folder, measured.settings.model_copy(update={"methods": two})).save()
+    app = visit("export", "demo", pick="0.5~0.25~0.75", by="weighted_average")
+    assert not app.exception and "--method weighted_average" in "".join(code.value for code in app.code)
+    for name in ("pick", "by"):
+        app.query_params.pop(name)
+    app.switch_page("ui/pages/run.py").run()
+    assert app.query_params["pick"] == "0.5~0.25~0.75" and app.query_params["by"] == "weighted_average"

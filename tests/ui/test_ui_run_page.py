@@ -79,9 +79,19 @@ def test_run_shows_how_far_a_method_has_learned(measured: Study) -> None:
     measured.store.begin(1, "adamerging", 30)
     with only_worker(measured.folder):
         measured.store.say("training", 12, 60)
-        bar = visit("run", "demo").get("progress")[0].proto
-    assert bar.value == 20
-    assert bar.text == run_words.PHASE_STEP.format(phase=run_words.PHASES["training"], done=12, total=60)
+        app = visit("run", "demo")
+        bar = app.get("progress")[0].proto
+        assert bar.value == 20
+        said = run_words.PHASE_MOST.format(phase=run_words.PHASES["training"], done=12, total=60)
+        measured_so_far = run_words.AND_MEASURED.format(done=12, total=30)
+        assert bar.text == f"{said} · {measured_so_far}"
+        phase, first, since = app.session_state["pace"]
+        assert (phase, first) == ("training", 12)
+        app.session_state["pace"] = (phase, 0, since - 48.0)  # four seconds a step for half a minute and more
+        assert run_words.LEFT_AT_MOST.format(time="3 minutes") in app.run().get("progress")[0].proto.text
+        measured.store.say("solving", 3, 4)
+        text = app.run().get("progress")[0].proto.text
+        assert text.startswith(run_words.PHASE_STEP.format(phase=run_words.PHASES["solving"], done=3, total=4))
 
 
 def test_run_finished_shows_chart_table_and_the_way_on(measured: Study) -> None:

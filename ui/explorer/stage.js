@@ -95,7 +95,11 @@ export class Stage {
     const { text } = store.data;
     const roles = new Set(store.checked.map((p) => p.role));
     const names = ["pick", "predicted", "checked", ...["specialist", "base", "average", "arithmetic"].filter((r) => roles.has(r)), "range", "outcomes", "out"];
-    names.forEach((name) => this.legend.append(make("li", name, text.legend[name])));
+    names.forEach((name) => {
+      const item = make("li", name, text.legend[name]);
+      item.title = text.legendHelp[name] ?? "";
+      this.legend.append(item);
+    });
     store.others.forEach((other, index) => {
       const item = make("li", `other other${index % 3}`);
       const toggle = button("quiet", fill(text.otherMethod, { method: other.title }), "", () => {

@@ -28,7 +28,7 @@ def fixed(study: Study) -> None:
     report = doctoring.section(study)
     if report is not None:
         doctoring.overlap(study, report)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link(path("setup"), label=copy.NEXT_TASKS, query_params={"study": study.folder.name})
         if st.button(copy.NEW_STUDY):
             state.set_study(None)

@@ -18,6 +18,8 @@ from ui.basic import basic
 from ui.checking import ask_for_check, await_check, check_words, told_answer
 from ui.component import explorer
 from ui.details import details
+from ui.fragments import fragment
+from ui.glossary import meanings
 from ui.payload import exact_point
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ def wait_for_map(study: Study) -> None:
     st.stop()
 
 
-@st.fragment(run_every=1.0)
+@fragment(run_every=1.0)
 def enough(key: str) -> None:
     """Draws the page anew once more is measured."""
     study, _ = state.current_study()
@@ -60,9 +62,9 @@ def choose_method(study: Study) -> str:
     turn = state.forget("turn")
     if turn and turn.get("method") in names:
         st.session_state["method-shown"] = turn["method"]
-        state.remember("method", turn["method"])
+        state.keep_method(turn["method"])
         state.remember("choice", {"pick": [float(value) for value in turn["pick"]]})
-    kept = state.recall("method")
+    kept = state.method_kept(study)
     chosen = st.segmented_control(
         copy.METHOD_SHOWN,
         names,
@@ -70,10 +72,11 @@ def choose_method(study: Study) -> str:
         format_func=methods.title,
         key="method-shown",
         required=True,
+        help=methods.explained(names),
     )
     if kept is not None and chosen != kept:
         state.forget("choice")
-    state.remember("method", chosen or names[0])
+    state.keep_method(str(chosen or names[0]))
     return str(chosen or names[0])
 
 
@@ -105,7 +108,7 @@ def exact(study: Study, payload: dict[str, Any], method: str) -> dict[str, Any] 
     return point
 
 
-@st.fragment
+@fragment()
 def the_map(key: str, revision: str, method: str) -> None:
     """The explorer itself; reruns alone."""
     study, _ = state.current_study()
@@ -175,7 +178,7 @@ def plain_charts(study: Study, payload: dict[str, Any], revision: str, method: s
         return
     names = [expert["name"] for expert in payload["experts"]]
     pick = [strengths[name] for name in names]
-    state.remember("choice", {"pick": pick})
+    state.keep_pick(pick)
     with st.container(horizontal=True):
         if st.button(copy.EXPLORER["check"], key="basic-check", disabled=state.recall("asked") is not None):
             ask_for_check(study, method, pick)
@@ -232,7 +235,7 @@ def watch(key: str, revision: str, method: str) -> None:
         st.rerun()
     if fresh and touched:
         with st.container(horizontal=True, vertical_alignment="center"):
-            parts.small(copy.NEW_RESULTS.format(n=fresh))
+            parts.small(copy.NEW_RESULT if fresh == 1 else copy.NEW_RESULTS.format(n=fresh))
             if st.button(copy.UPDATE_MAP, key="update"):
                 state.remember("map_revision", study.store.revision())
                 state.forget("refined")
@@ -272,7 +275,7 @@ if state.forget("leaving"):
     parts.go("export")
 if len(current.done()) < parts.map_needs(current) or not methods_measured(current):
     wait_for_map(current)
-st.title(copy.EXPLORE_TITLE)
+st.title(copy.EXPLORE_TITLE, help=meanings("map", "predicted", "checked", "plain average"))
 if not guide.on():
     st.markdown(copy.EXPLORE_LEAD)
 shown_method = choose_method(current)
@@ -282,7 +285,7 @@ often = state.recall("asked") is not None or worker.alive(current.folder)
 notice = st.container(key="news" if often else "quiet")
 with notice:
     waiting = state.recall("asked") is not None
-    st.fragment(watch, run_every=LOOK if often else LOOK_IDLE)(current.folder.name, shown_revision, shown_method)
+    fragment(LOOK if often else LOOK_IDLE)(watch)(current.folder.name, shown_revision, shown_method)
     if not waiting:
         told_answer()
 with st.spinner(copy.MAKING_MAP):

@@ -15,7 +15,8 @@ from study.predict import predict
 from study.study import Study
 from ui import copy, exports, forming, jobs, parts, state, taking, words
 from ui import copy_export as told
-from ui.glossary import meaning
+from ui.fragments import fragment
+from ui.glossary import meaning, meanings
 
 
 def choose_first() -> None:
@@ -27,8 +28,7 @@ def choose_first() -> None:
 
 def method_of(study: Study) -> str:
     """The method the mix was chosen for."""
-    kept = state.recall("method")
-    return kept if kept in [one.name for one in study.settings.methods] else study.method().name
+    return state.method_kept(study) or study.method().name
 
 
 def trial_of(study: Study, method: str, strengths: dict[str, float]) -> Trial | None:
@@ -60,7 +60,7 @@ def the_mix(study: Study, method: str, strengths: dict[str, float], trial: Trial
     predicted = state.guess(strengths) if done else guess_of(study, method, strengths)
     if not done and predicted:
         state.keep_guess(strengths, predicted)
-    st.subheader(copy.EXPORT_MIX, help=f"{meaning('checked')} {meaning('predicted')}")
+    st.subheader(copy.EXPORT_MIX, help=meanings("predicted", "checked", "final check", "specialist", "plain average"))
     rows = parts.scores(tasks, predicted, checked, test, baselines(study))
     if any(len(row) > 1 for row in rows):
         st.table(rows, border="horizontal", hide_index=True)
@@ -112,7 +112,7 @@ def offer(study: Study, method: str, strengths: dict[str, float], done: bool) ->
         st.caption(told.EXAMS_FIRST if not count else told.EXAMS_ONE if count == 1 else told.EXAMS.format(n=count))
 
 
-@st.fragment(run_every=1.0)
+@fragment(run_every=1.0)
 def watch(key: str) -> None:
     """Wait for the check or the export; the full page is drawn again once it is there."""
     study, _ = state.current_study()
@@ -127,7 +127,7 @@ def watch(key: str) -> None:
     st.rerun()
 
 
-@st.fragment(run_every=1.0)
+@fragment(run_every=1.0)
 def until_free(key: str) -> None:
     """A run must end before an export begins: says so, and draws the page again once it has."""
     study, _ = state.current_study()
@@ -144,7 +144,9 @@ def write_form(study: Study, method: str, strengths: dict[str, float], done: boo
     st.subheader(copy.EXPORT_SECTION)
     left, right = st.columns(2)
     name = left.text_input(copy.EXPORT_NAME, value=jobs.free_name(study, "my-mix"), max_chars=60)
-    dtype = right.selectbox(copy.EXPORT_DTYPE, list(copy.DTYPES), format_func=lambda key: copy.DTYPES[key])
+    dtype = right.selectbox(
+        copy.EXPORT_DTYPE, list(copy.DTYPES), format_func=lambda key: copy.DTYPES[key], help=copy.EXPORT_DTYPE_HELP
+    )
     good = jobs.good_name(name)
     if not good:
         st.error(copy.EXPORT_NAME_BAD)

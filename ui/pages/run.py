@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import streamlit as st
@@ -11,8 +12,10 @@ from study.keeping import library
 from study.study import Study
 from ui import copy, doctoring, draft_settings, jobs, parts, results, state, words
 from ui import copy_run as told
+from ui.fragments import fragment
 from ui.glossary import meaning
 
+MIXING = ("measuring", "paused")  # the phases in which mixes are made
 SHOWN = 4000  # characters of the log on the page; the rest is in the download
 
 
@@ -58,17 +61,15 @@ def progress(study: Study, facts: dict[str, Any]) -> None:
     now = facts["worker"]
     total = max(int(now["total"] or 0), int(now["budget"] or 0) * len(facts["methods"]), 1)
     text, share = told.PHASES.get(now["phase"], told.PHASES["starting"]), facts["done"] / total
-    if now["phase"] not in ("measuring", "paused") and now["total"]:
+    if now["phase"] not in MIXING and now["total"]:
         share = now["done"] / now["total"]
-        text = told.PHASE_STEP.format(phase=text, done=now["done"], total=now["total"])
-    if now["phase"] in ("measuring", "paused"):
+        text = step_words(text, facts)
+    if now["phase"] in MIXING:
         text = copy.PROGRESS.format(done=facts["done"], total=total)
         ends = facts["seconds_left_range"]
         if facts["seconds_left"] is not None:
-            left = words.duration(facts["seconds_left"])
-            low, high = (words.duration(one) for one in ends) if ends else ("", "")
-            spread = ends is not None and low != high
-            said = told.LEFT.format(time=left, low=low, high=high) if spread else copy.TIME_LEFT.format(time=left)
+            left, spread = words.duration(facts["seconds_left"]), words.span(*ends) if ends else None
+            said = told.LEFT.format(time=left, span=spread) if spread else copy.TIME_LEFT.format(time=left)
             text = f"{text} · {said}"
     st.progress(min(1.0, share), text=text)
     if now["phase"] == "paused":
@@ -76,12 +77,37 @@ def progress(study: Study, facts: dict[str, Any]) -> None:
     buttons(study, facts)
 
 
+def step_words(phase: str, facts: dict[str, Any]) -> str:
+    """How far the step before the mixes is, how long it may still take, and what is measured already."""
+    now = facts["worker"]
+    done, total, early = int(now["done"]), int(now["total"]), now["phase"] in told.ENDS_EARLY
+    parts_of = [(told.PHASE_MOST if early else told.PHASE_STEP).format(phase=phase, done=done, total=total)]
+    left = step_left(now["phase"], done, total)
+    if left is not None:
+        parts_of.append((told.LEFT_AT_MOST if early else told.LEFT_OF_STEP).format(time=words.duration(left)))
+    if facts["done"]:
+        mixes = int(now["budget"] or 0) * len(facts["methods"])
+        parts_of.append(told.AND_MEASURED.format(done=facts["done"], total=max(mixes, facts["done"])))
+    return " · ".join(parts_of)
+
+
+def step_left(phase: str, done: int, total: int) -> float | None:
+    """Seconds that a step may still take, by its pace since this visit saw it begin; None until that is known."""
+    before, first, since = state.recall("pace", ("", 0, 0.0))
+    if before != phase or done < first:
+        state.remember("pace", (phase, done, time.monotonic()))
+        return None
+    gone, passed = done - first, time.monotonic() - since
+    return passed / gone * (total - done) if gone >= 3 and passed > 5 and done < total else None
+
+
 def buttons(study: Study, facts: dict[str, Any]) -> None:
     """Pause, go on, stop (which asks first)."""
     now = facts["worker"]
     with st.container(horizontal=True, vertical_alignment="center"):
+        mixing = now["phase"] in MIXING
         if now["cancelling"]:
-            st.caption(copy.CANCELLING)
+            st.caption(copy.CANCELLING if mixing else told.STOPPING)
             return
         if now["pausing"]:
             if st.button(told.GO_ON, key="go-on", type="primary"):
@@ -92,8 +118,8 @@ def buttons(study: Study, facts: dict[str, Any]) -> None:
         elif now["phase"] == "measuring" and st.button(told.PAUSE, key="pause"):
             study.store.request_pause()
             parts.draw_again()
-        with st.popover(copy.CANCEL, key="stop"):
-            st.markdown(told.SURE.format(done=facts["done"]))
+        with st.popover(copy.CANCEL if mixing else told.STOP_NOW, key="stop"):
+            st.markdown((told.SURE if mixing else told.SURE_NOW).format(done=facts["done"]))
             if st.button(told.STOP, key="cancel", type="primary"):
                 study.store.request_cancel()
                 parts.draw_again()
@@ -174,7 +200,7 @@ def to_the_map(study: Study, facts: dict[str, Any], running: bool) -> None:
             parts.go("explore")
 
 
-@st.fragment(run_every=1.0)
+@fragment(run_every=1.0)
 def watch(key: str) -> None:
     """The part that lives while the worker works; hands over to the full page once, when it ends."""
     study, _ = state.current_study()
@@ -194,7 +220,7 @@ def watch(key: str) -> None:
     results.chart(study, facts)
 
 
-@st.fragment(run_every=2.0)
+@fragment(run_every=2.0)
 def lookout(key: str) -> None:
     """Sees that somebody started the worker elsewhere: another tab, the command line."""
     study, _ = state.current_study()
@@ -212,8 +238,11 @@ if known["worker"]["running"] or parts.starting(current):
 elif state_now == "new":
     choose_budget(current)
 else:
+    if state_now == "done":  # the way on comes first; else what went wrong does
+        to_the_map(current, known, running=False)
     ended(current, known, state_now)
-    to_the_map(current, known, running=False)
+    if state_now != "done":
+        to_the_map(current, known, running=False)
     results.chart(current, known)
     results.downloads(current)
     command(current, int(known["worker"]["budget"] or 30))

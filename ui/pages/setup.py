@@ -97,7 +97,7 @@ def task_rows() -> None:
         key = f"task_metric_{i}"
         kept = draft.get(key, "accuracy")
         draft[key] = right.selectbox(
-            copy.TASK_METRIC.format(n=i + 1), list(METRICS), index=list(METRICS).index(kept),
+            copy.TASK_METRIC.format(n=i + 1), list(METRICS), index=list(METRICS).index(kept), help=told.METRIC_HELP,
             format_func=lambda name: METRICS[name], key=f"draft-{key}",
         )  # fmt: skip
         beyond.whose(i)
