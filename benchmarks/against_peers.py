@@ -33,7 +33,6 @@ from merging import (
     Checkpoint,
     MergingError,
     combine_into,
-    draws,
     method,
     method_settings,
     methods,
@@ -42,6 +41,7 @@ from merging import (
     task_vectors,
     write,
 )
+from merging.sparsity import draws
 
 AGREES = 1e-6
 CASES = (*MERGEKIT, *OTHERS)

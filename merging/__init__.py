@@ -1,13 +1,20 @@
-"""Merging: checkpoints and coefficients in, weights out. Knows tensors; no data sets, metrics or screens."""
+"""Merging: checkpoints and coefficients in, weights out. Knows tensors; no data sets, metrics or screens.
+
+What a merge is made of stands here, one noun a file; the folders hold how that is done (CONTRIBUTING.md says what
+belongs where).
+"""
 
 from merging.access import NEEDS, Access
 from merging.checkpoint import Checkpoint, reference
-from merging.combine import combine_into
-from merging.description import describe
-from merging.directions import Directions, fingerprint, prepare
+from merging.combining.directions import Directions, fingerprint, prepare
+from merging.combining.distance import frozen_distance
+from merging.combining.in_memory import combine_into
+from merging.combining.stream import OpenRecipe, merge_plan, merge_tensors
+from merging.describing.description import describe
 from merging.errors import MergingError
+from merging.files.tensors import Tensors, open_tensors
+from merging.files.writing import Slot, atomic, write
 from merging.groups import Groups, groups_in, importance, names_of
-from merging.lora_output import AdapterReport, merge_to_adapter
 from merging.mergekit import Configuration, from_mergekit, read_configuration, to_mergekit
 from merging.mergekit.carrying import merge_mergekit
 from merging.method import (
@@ -20,14 +27,12 @@ from merging.method import (
     methods,
     ordered,
 )
-from merging.output import merge
+from merging.output.adapter import AdapterReport, merge_to_adapter
+from merging.output.weights import merge
 from merging.reading import read_merge, read_recipe
 from merging.recipe import Part, Recipe, new_recipe
 from merging.setting import Setting
-from merging.stream import OpenRecipe, merge_plan, merge_tensors
 from merging.task_vector import Entry, Layout, TaskVectors, task_vectors
-from merging.tensors import Tensors, open_tensors
-from merging.writing import Slot, atomic, write
 
 __all__ = [
     "Access",
@@ -56,6 +61,7 @@ __all__ = [
     "describe",
     "fingerprint",
     "from_mergekit",
+    "frozen_distance",
     "groups_in",
     "importance",
     "merge",

@@ -12,14 +12,14 @@ from typing import Annotated
 import typer
 
 from merging.access import NEEDS
-from merging.description import describe
+from merging.describing.description import describe
+from merging.describing.markdown import methods_page
 from merging.errors import MergingError
-from merging.lora_output import merge_to_adapter
-from merging.markdown import methods_page
 from merging.mergekit.carrying import merge_mergekit
 from merging.mergekit.saying import write_mergekit
 from merging.method import methods
-from merging.output import merge
+from merging.output.adapter import merge_to_adapter
+from merging.output.weights import merge
 from merging.reading import read_merge, read_recipe
 from merging.recipe import Recipe
 from merging.setting import settings_of

@@ -9,14 +9,14 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from merging.blocks import blocks
 from merging.errors import MergingError
-from merging.finite import all_finite
-from merging.lora import adapter_file, is_adapter
-from merging.lora_config import read_adapter_config
-from merging.tensors import Tensors, open_tensors
+from merging.files.blocks import blocks
+from merging.files.finite import all_finite
+from merging.files.tensors import Tensors, open_tensors
+from merging.files.writing import CODES, Slot, raw, write
+from merging.lora.adapter import adapter_file, is_adapter
+from merging.lora.config import read_adapter_config
 from merging.threads import one_thread
-from merging.writing import CODES, Slot, raw, write
 
 __all__ = ["Checkpoint", "Slot", "Tensors", "open_tensors", "reference", "write"]
 

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from merging.architecture import BLOCK, LATE
+from merging.architecture.names import BLOCK, LATE
 from merging.errors import MergingError
 from merging.method import Array, Method, ordered
 

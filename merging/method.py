@@ -20,13 +20,12 @@ import numpy.typing as npt
 from torch import Tensor
 
 from merging.access import Access
-from merging.blocks import Rows, blocks, first_number
 from merging.errors import MergingError, nearest
+from merging.files.blocks import Rows, blocks, first_number
+from merging.lora.pairs import Pairs
 from merging.methods import __path__ as METHOD_FOLDERS
-from merging.pairs import Pairs
 from merging.setting import NOTHING, Setting, Value, checked, settings_of
-from merging.task_vector import TaskVectors
-from merging.trim import by_expert
+from merging.task_vector import TaskVectors, by_expert
 
 Linearity = Literal["linear", "frozen", "span", "nonlinear"]
 Array = npt.NDArray[np.float64]

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from merging.errors import MergingError
+from merging.files.plain_yaml import read_yaml
 from merging.mergekit.as_recipe import from_mergekit
 from merging.mergekit.schema import Configuration, is_mergekit, read_configuration
-from merging.plain_yaml import read_yaml
 from merging.recipe import Part, Recipe
 
 

@@ -15,13 +15,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from merging.checkpoint import Checkpoint, reference
-from merging.directions import needs_samples
+from merging.combining.directions import needs_samples
+from merging.combining.stream import DType, OpenRecipe
 from merging.errors import MergingError, nearest
+from merging.files.plain_yaml import read_yaml
 from merging.groups import names_of
 from merging.method import Method, ordered
 from merging.method import method as make_method
-from merging.plain_yaml import read_yaml
-from merging.stream import DType, OpenRecipe
 from merging.threads import pool
 
 VERSIONS = ("torch", "numpy", "safetensors")

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from merging.errors import MergingError, nearest
 
 Value = float | int | str | bool
+# What a setting says where a paper (or its authors' code) and mergekit define a method differently.
+Variant = Literal["paper", "mergekit"]
 
 
 @dataclass(frozen=True)

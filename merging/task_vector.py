@@ -1,6 +1,6 @@
 """Task vectors: expert minus base, tensor by tensor, in float32."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from merging.blocks import Rows, blocks, first_number
+from merging.architecture.heads import Headless
 from merging.checkpoint import Checkpoint
 from merging.errors import MergingError
-from merging.heads import Headless
-from merging.lora_expert import Adapted, open_expert
-from merging.pairs import Pair, Pairs
-from merging.tensors import Tensors, open_tensors
+from merging.files.blocks import Rows, blocks, first_number
+from merging.files.tensors import Tensors, open_tensors
+from merging.lora.expert import Adapted, open_expert
+from merging.lora.pairs import Pair, Pairs
 
 ALIGN = 16  # numbers: each tensor of the flat vector starts on a 64-byte boundary, so views of it are fast
 
@@ -191,6 +191,12 @@ def task_vectors(base: Checkpoint, experts: Sequence[Checkpoint]) -> TaskVectors
         for expert, tensors in zip(experts, opened[1:], strict=True):
             _check(base, expert, opened[0], tensors)
         return TaskVectors(base, tuple(experts), opened, stack.pop_all())
+
+
+def by_expert(values: Iterable[float], deltas: Tensor) -> Tensor:
+    """Shape one number per expert so that it multiplies (T, *shape)."""
+    found = torch.tensor(list(values), dtype=deltas.dtype, device=deltas.device)
+    return found.view(-1, *[1] * (deltas.dim() - 1))
 
 
 def _floating(tensors: Tensors, key: str) -> bool:

@@ -14,11 +14,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from merging import draws
+from merging.algebra.linalg import SHORT, kth_of_rows, kth_values
 from merging.errors import MergingError
-from merging.linalg import SHORT, kth_of_rows, kth_values
 from merging.mergekit.group import Group, Kept
-from merging.trim import FAINT, ranks_along, ranks_between
+from merging.sparsity import draws
+from merging.sparsity.trim import FAINT, ranks_along, ranks_between
 
 NO_WEIGHT = 1e-8  # a sum of weights that small is not divided by
 FAMILY = (

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from merging.combining.stream import DType
 from merging.errors import MergingError
 from merging.mergekit.model import Model
 from merging.mergekit.parameters import RULES, Value, resolve
 from merging.mergekit.schema import Configuration, Source, read_configuration
 from merging.recipe import Part, Recipe
-from merging.stream import DType
 
 CARRY = "`python -m merging CONFIG OUT` carries it out as it is; a recipe, which a study needs, cannot say it."
 FEWEST = 1e-8

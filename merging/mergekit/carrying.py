@@ -10,6 +10,7 @@ import torch
 
 from merging.checkpoint import reference
 from merging.errors import MergingError
+from merging.files.writing import write, write_text
 from merging.mergekit.companions import (
     CONFIG,
     TEMPLATE,
@@ -22,9 +23,17 @@ from merging.mergekit.model import read_model
 from merging.mergekit.plan import Plan, open_plan
 from merging.mergekit.schema import AUTO, Configuration
 from merging.mergekit.writing import to_data, to_yaml
-from merging.output import MERGEKIT, SHARD, Folder, Progress, companions, refuse_overwriting, reported, write_folder
+from merging.output.weights import (
+    MERGEKIT,
+    SHARD,
+    Folder,
+    Progress,
+    companions,
+    refuse_overwriting,
+    reported,
+    write_folder,
+)
 from merging.threads import pool
-from merging.writing import write, write_text
 
 
 def merge_mergekit(

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from merging.architecture import block_of
+from merging.architecture.names import block_of
 from merging.errors import MergingError
 from merging.groups import per_tensor
 from merging.mergekit.model import Model

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from merging.errors import MergingError
+from merging.files.tensors import Tensors
 from merging.mergekit.companions import layer_count
 from merging.mergekit.layers import Layers, read_layers, stands_before
 from merging.mergekit.model import Model
 from merging.mergekit.schema import Configuration, Slice
-from merging.tensors import Tensors
 
 
 @dataclass(frozen=True)

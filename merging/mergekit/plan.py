@@ -10,11 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from merging.blocks import Rows, blocks, first_number
+from merging.combining.stream import MOST, SMALL
 from merging.errors import MergingError
-from merging.finite import all_finite
-from merging.lora import is_adapter
-from merging.lora_expert import open_adapted
+from merging.files.blocks import Rows, blocks, first_number
+from merging.files.finite import all_finite
+from merging.files.tensors import Tensors, open_tensors
+from merging.files.writing import Slot, arranged
+from merging.lora.adapter import is_adapter
+from merging.lora.expert import open_adapted
 from merging.mergekit.arithmetic import FAMILY, measure
 from merging.mergekit.group import Group, Kept
 from merging.mergekit.jobs import Job, jobs_of
@@ -22,10 +25,7 @@ from merging.mergekit.model import Model
 from merging.mergekit.parameters import RULES, Value, resolve
 from merging.mergekit.rules import BY_ROWS, merge_group
 from merging.mergekit.schema import Configuration, Source
-from merging.stream import MOST, SMALL
-from merging.tensors import Tensors, open_tensors
 from merging.threads import in_order, pool
-from merging.writing import Slot, arranged
 
 TORCH = {name: getattr(torch, name) for name in ("float16", "bfloat16", "float32", "float64")}
 

@@ -1,7 +1,7 @@
 """mergekit's arithmetic for one tensor: the models' tensors and their parameters in, the merged one out.
 
 The rules of mergekit 0.1.5 in our own code, checked number by number against it; sums are float32 (float64 where
-asked). The random masks are our own (`merging.draws`): a function of seed, model, tensor and place.
+asked). The random masks are our own (`merging.sparsity.draws`): a function of seed, model, tensor and place.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from merging.errors import MergingError
 from merging.mergekit.arithmetic import FAMILY, NO_WEIGHT, agreeing, merge_rows
 from merging.mergekit.group import Group
 from merging.mergekit.spheres import karcher, multislerp, nuslerp, slerp
-from merging.trim import largest_mask
+from merging.sparsity.trim import largest_mask
 
 BY_ROWS = ("linear", "passthrough", "nearswap", *FAMILY)  # the others need whole tensors
 NEAR = 1e-6

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from merging.errors import MergingError
+from merging.files.tensors import open_tensors
+from merging.files.writing import write_text
 from merging.mergekit.from_recipe import to_mergekit
 from merging.recipe import Part, Recipe
-from merging.tensors import open_tensors
-from merging.writing import write_text
 
 
 def write_mergekit(recipe: Recipe, folder: Path, out: Path) -> Mapping[str, str]:

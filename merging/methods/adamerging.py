@@ -6,12 +6,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from torch import Tensor
 
 from merging.access import Access
-from merging.anchor import source
+from merging.learning.anchor import source
+from merging.learning.scaled import Scaled, filled, learn_scales
+from merging.learning.training import TRANSDUCTIVE_HELP, Course, Look, Preference, Rate, Steps, looking
 from merging.method import Linearity, Method, Paper
-from merging.scaled import Scaled, filled, learn_scales
 from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
-from merging.training import TRANSDUCTIVE_HELP, Course, Look, Preference, Rate, Steps, looking
 
 
 @dataclass(frozen=True)

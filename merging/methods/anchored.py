@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar
 from torch import Tensor
 
 from merging.access import Access
-from merging.anchor import AT_FORM, AT_HELP, ON_HELP, On, anchored, write_sum
-from merging.architecture import KINDS, kind_of
+from merging.architecture.names import KINDS, kind_of
+from merging.learning.anchor import AT_FORM, AT_HELP, ON_HELP, On, anchored, write_sum
+from merging.learning.moments import Regression
 from merging.method import Linearity, Method, Paper
-from merging.moments import Regression
 from merging.setting import Choice, Range, Text
 from merging.task_vector import Layout, TaskVectors
 

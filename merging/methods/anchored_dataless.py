@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from merging.anchor import AT_FORM, AT_HELP, ON_HELP, Anchor, On, anchored
-from merging.matrices import SplitQkv, row_blocks
+from merging.algebra.matrices import SplitQkv, row_blocks
+from merging.learning.anchor import AT_FORM, AT_HELP, ON_HELP, Anchor, On, anchored
+from merging.learning.moments import divided, level
 from merging.method import Linearity, Method, Paper
-from merging.moments import divided, level
 from merging.setting import Choice, Range, Text
 from merging.task_vector import TaskVectors
 

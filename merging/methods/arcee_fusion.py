@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from merging.linalg import kth_of_rows
+from merging.algebra.linalg import kth_of_rows
 from merging.method import Linearity, Method, Paper
 from merging.task_vector import TaskVectors
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from merging.interference import filtered
-from merging.matrices import SplitQkv, by_matrix
+from merging.algebra.interference import filtered
+from merging.algebra.matrices import SplitQkv, by_matrix
 from merging.method import Linearity, Method, Paper
 from merging.methods.swudi import Swudi
 

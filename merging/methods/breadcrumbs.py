@@ -6,9 +6,8 @@ from typing import Annotated, ClassVar, Literal
 from torch import Tensor
 
 from merging.method import Linearity, Method, Paper
-from merging.setting import Choice, Range
-from merging.trim import between, ranks_between
-from merging.variant import Variant
+from merging.setting import Choice, Range, Variant
+from merging.sparsity.trim import between, ranks_between
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,12 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from merging import election
-from merging.election import MERGE_HELP, Merge
 from merging.method import Array, Linearity, Method, Paper
 from merging.methods.breadcrumbs import Breadcrumbs
-from merging.setting import Choice, Range
-from merging.trim import between
-from merging.variant import Variant
+from merging.setting import Choice, Range, Variant
+from merging.sparsity import election
+from merging.sparsity.election import MERGE_HELP, Merge
+from merging.sparsity.trim import between
 
 
 @dataclass(frozen=True)

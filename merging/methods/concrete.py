@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from merging.access import Access
-from merging.anchor import source
+from merging.learning.anchor import source
+from merging.learning.training import Course, Look, Preference, Rate, Steps, looking, preferences, train
 from merging.method import Linearity, Method, Paper
 from merging.setting import Range
 from merging.task_vector import Layout, TaskVectors
-from merging.training import Course, Look, Preference, Rate, Steps, looking, preferences, train
 
 TEMPERATURE = 0.5
 

@@ -9,8 +9,7 @@ from torch import Tensor
 from merging.method import Array, Linearity, Method, Paper
 from merging.methods.ties import Ties
 from merging.setting import Choice, Range
-from merging.task_vector import TaskVectors
-from merging.trim import by_expert
+from merging.task_vector import TaskVectors, by_expert
 
 PUBLISHED = 0.3
 

@@ -5,11 +5,10 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from merging.dropping import VARIANT_HELP, dropped
 from merging.method import Linearity, Method, Paper
-from merging.setting import Choice, Range
+from merging.setting import Choice, Range, Variant
+from merging.sparsity.dropping import VARIANT_HELP, dropped
 from merging.task_vector import TaskVectors
-from merging.variant import Variant
 
 PUBLISHED = 0.3
 

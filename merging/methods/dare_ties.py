@@ -5,14 +5,13 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from merging import election, trim
-from merging.dropping import VARIANT_HELP, dropped
-from merging.election import MERGE_HELP, Merge
 from merging.method import Array, Linearity, Method, Paper
 from merging.methods.dare_linear import DareLinear
-from merging.setting import Choice, Range
+from merging.setting import Choice, Range, Variant
+from merging.sparsity import election, trim
+from merging.sparsity.dropping import VARIANT_HELP, dropped
+from merging.sparsity.election import MERGE_HELP, Merge
 from merging.task_vector import TaskVectors
-from merging.variant import Variant
 
 
 @dataclass(frozen=True)

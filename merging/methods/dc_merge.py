@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from merging import election
-from merging.linalg import RELATIVE, leading, polar
-from merging.matrices import SplitQkv, by_matrix, merge_by_matrix
+from merging.algebra.linalg import RELATIVE, leading, polar
+from merging.algebra.matrices import SplitQkv, by_matrix, merge_by_matrix
 from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Choice, Range
-from merging.trim import kept_largest
+from merging.sparsity import election
+from merging.sparsity.trim import kept_largest
 
 Parts = tuple[Tensor, Tensor, Tensor]
 

@@ -5,21 +5,20 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from merging import election
-from merging.election import MERGE_HELP, Merge
-from merging.magprune import HELP_DENSITY, HELP_EPSILON, HELP_SEED, HELP_VARIANT, magprune
 from merging.method import Array, Linearity, Method, Paper
 from merging.methods.della_linear import DellaLinear
-from merging.setting import Choice, Range
+from merging.setting import Choice, Range, Variant
+from merging.sparsity import election
+from merging.sparsity.election import MERGE_HELP, Merge
+from merging.sparsity.magprune import HELP_DENSITY, HELP_EPSILON, HELP_SEED, HELP_VARIANT, magprune
 from merging.task_vector import TaskVectors
-from merging.variant import Variant
 
 
 @dataclass(frozen=True)
 class Della(Method):
     """DELLA-Merging (Deep, Bhardwaj, Poria, arXiv 2406.11617).
 
-    MagPrune (`merging.magprune`), then election and mean of the agreeing entries as in TIES; a sum of exactly
+    MagPrune (`merging.sparsity.magprune`), then election and mean of the agreeing entries as in TIES; a sum of exactly
     0 counts as +. Frozen and exact forms as in TIES. mergekit's defaults are `merge: weighted`, ε 0.15.
     """
 

@@ -5,18 +5,17 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from merging.magprune import HELP_DENSITY, HELP_EPSILON, HELP_SEED, HELP_VARIANT, magprune
 from merging.method import Linearity, Method, Paper
-from merging.setting import Choice, Range
+from merging.setting import Choice, Range, Variant
+from merging.sparsity.magprune import HELP_DENSITY, HELP_EPSILON, HELP_SEED, HELP_VARIANT, magprune
 from merging.task_vector import TaskVectors
-from merging.variant import Variant
 
 
 @dataclass(frozen=True)
 class DellaLinear(Method):
     """MagPrune and sum (Deep, Bhardwaj, Poria: DELLA-Merging, arXiv 2406.11617).
 
-    merged = base + Σ c_t MagPrune(τ_t); see `merging.magprune`. Linear with the seed fixed.
+    merged = base + Σ c_t MagPrune(τ_t); see `merging.sparsity.magprune`. Linear with the seed fixed.
     """
 
     name: ClassVar[str] = "della_linear"

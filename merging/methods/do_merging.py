@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from merging.descent import adam
-from merging.factored import Factored
-from merging.linalg import RELATIVE
-from merging.matrices import SplitQkv, row_blocks
+from merging.algebra.descent import adam
+from merging.algebra.linalg import RELATIVE
+from merging.algebra.matrices import SplitQkv, row_blocks
+from merging.families.factored import Factored
+from merging.lora.pairs import Pair, Pairs, Part, joined, stacked
 from merging.method import Array, Paper
-from merging.pairs import Pair, Pairs, Part, joined, stacked
 from merging.setting import Range
-from merging.trim import by_expert
+from merging.task_vector import by_expert
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from merging.descent import adam
-from merging.linalg import kth_magnitudes, leading
-from merging.matrices import SplitQkv, row_blocks
+from merging.algebra.descent import adam
+from merging.algebra.linalg import kth_magnitudes, leading
+from merging.algebra.matrices import SplitQkv, row_blocks
 from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Range
+from merging.sparsity.trim import Thresholds, kept
 from merging.task_vector import TaskVectors
-from merging.trim import Thresholds, kept
 
 RATE = 1e-4
 

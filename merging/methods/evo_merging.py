@@ -6,14 +6,14 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from merging.anchor import parsed
 from merging.errors import MergingError
-from merging.factored import Factored
+from merging.families.factored import Factored
+from merging.learning.anchor import parsed
+from merging.lora.pairs import Pair, Pairs
 from merging.method import Array, Paper
-from merging.pairs import Pair, Pairs
 from merging.setting import Text
-from merging.task_vector import TaskVectors
-from merging.trim import by_expert, kept_largest
+from merging.sparsity.trim import kept_largest
+from merging.task_vector import TaskVectors, by_expert
 
 KEEP_FORM = "EXPERT=NUMBER,… with numbers from 0 to 1 for some or all experts, or nothing"
 KEEP_HELP = "Share of the numbers of each adapter's factor A that is kept; empty keeps all."

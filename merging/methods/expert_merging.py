@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from merging.access import Access
-from merging.anchor import source
+from merging.learning.anchor import source
+from merging.learning.scaled import Scaled, applied, filled
+from merging.learning.training import Course, Look, Preference, Rate, Steps, Trained, looking, preferences, train
 from merging.method import Linearity, Method, Paper
-from merging.scaled import Scaled, applied, filled
 from merging.setting import Range
 from merging.task_vector import TaskVectors
-from merging.training import Course, Look, Preference, Rate, Steps, Trained, looking, preferences, train
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from merging.access import Access
-from merging.anchor import source
+from merging.learning.anchor import source
+from merging.learning.scaled import Scaled, applied, filled
+from merging.learning.training import Course
 from merging.methods.expert_merging import ExpertMerging, learn_shares, remember
-from merging.scaled import Scaled, applied, filled
 from merging.setting import Range
 from merging.task_vector import TaskVectors
-from merging.training import Course
 
 BUDGET_HELP = "How many coefficients each expert has, for each tensor of the model."
 FOCUS_HELP = "κ: 0 gives every tensor as many, more gives them to the important ones."

@@ -6,10 +6,10 @@ from typing import Annotated, Any, ClassVar
 from torch import Tensor
 
 from merging.access import Access
-from merging.anchor import AT_FORM, AT_HELP, ON_HELP, On, anchored, write_sum
-from merging.architecture import block_of
-from merging.calibrate import Paired, Rule, calibrate_stage
-from merging.forward_order import inputs, stages
+from merging.architecture.names import block_of
+from merging.learning.anchor import AT_FORM, AT_HELP, ON_HELP, On, anchored, write_sum
+from merging.learning.calibrate import Paired, Rule, calibrate_stage
+from merging.learning.forward_order import inputs, stages
 from merging.method import Linearity, Method, Paper
 from merging.setting import Choice, Range, Text
 from merging.task_vector import TaskVectors

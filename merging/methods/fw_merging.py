@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from merging.access import Access
-from merging.anchor import source
+from merging.learning.anchor import source
+from merging.learning.scaled import Scaled, filled
+from merging.learning.training import Course, Preference, descend, preferences
 from merging.method import Linearity, Method, Paper
-from merging.scaled import Scaled, filled
 from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors
-from merging.training import Course, Preference, descend, preferences
 
 TIE = 1e-9  # vertices that near in cosine share the step: a scalar's are all 1 or -1
 

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from merging.linalg import isotropic
-from merging.matrices import SplitQkv, merge_by_matrix
+from merging.algebra.linalg import isotropic
+from merging.algebra.matrices import SplitQkv, merge_by_matrix
 from merging.method import Array, Linearity, Method, Paper
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from merging.linalg import leading, polar
-from merging.matrices import SplitQkv, merge_by_matrix
+from merging.algebra.linalg import leading, polar
+from merging.algebra.matrices import SplitQkv, merge_by_matrix
 from merging.method import Array, Linearity, Method, Paper
 from merging.methods.iso_c import IsoC
 from merging.setting import Range

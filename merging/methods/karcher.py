@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
+from merging.families.sphere import SMALLEST, Spherical, cosines, experts_gram, lengths
 from merging.method import Array, Paper, Scalars
 from merging.setting import Choice, Range
-from merging.sphere import SMALLEST, Spherical, cosines, experts_gram, lengths
 
 TOLERANCE = 1e-5
 

@@ -7,15 +7,15 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from merging import election
-from merging.election import MERGE_HELP, Merge
-from merging.linalg import kth_magnitudes
-from merging.matrices import SplitQkv, mean_rest, row_blocks
+from merging.algebra.linalg import kth_magnitudes
+from merging.algebra.matrices import SplitQkv, mean_rest, row_blocks
+from merging.lora.pairs import Pair, Pairs, Part, joined, stacked
 from merging.method import Array, Linearity, Method, Paper
-from merging.pairs import Pair, Pairs, Part, joined, stacked
 from merging.setting import Choice, Range
-from merging.task_vector import TaskVectors
-from merging.trim import Thresholds, by_expert, kept
+from merging.sparsity import election
+from merging.sparsity.election import MERGE_HELP, Merge
+from merging.sparsity.trim import Thresholds, kept
+from merging.task_vector import TaskVectors, by_expert
 
 LEAST = 1e-5  # smaller singular values are left out, as in the authors' code
 Space = tuple[slice, Tensor, Tensor]  # rows of a tensor, U (m, r) and x (T, r, n)

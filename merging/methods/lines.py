@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from merging.architecture import BLOCK
+from merging.architecture.names import BLOCK
 from merging.method import Linearity, Method, Paper, method
 from merging.setting import Choice, Range
 from merging.task_vector import TaskVectors

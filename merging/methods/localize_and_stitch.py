@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from merging import trim
 from merging.method import Linearity, Method, Paper
 from merging.setting import Range
+from merging.sparsity import trim
 from merging.task_vector import TaskVectors
 
 

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from merging.method import Array, Linearity, Method, Paper
-from merging.setting import Choice
-from merging.trim import by_expert
-from merging.variant import Variant
+from merging.setting import Choice, Variant
+from merging.task_vector import by_expert
 
 SMALLEST = {"paper": 1e-30, "mergekit": 1e-6}  # of a product of two lengths
 SINGULAR = 1e-6

@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
+from merging.families.sphere import SMALLEST, Spherical, cosines, lengths
 from merging.method import Array, Paper, Scalars
 from merging.setting import Range
-from merging.sphere import SMALLEST, Spherical, cosines, lengths
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from merging.families.sphere import Spherical, arc
 from merging.method import Array, Paper, Scalars
 from merging.methods.multislerp import Multislerp
 from merging.setting import Range
-from merging.sphere import Spherical, arc
 
 STRAIGHT = 1.0 - 1e-12  # only task vectors on one line are averaged
 

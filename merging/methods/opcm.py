@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from merging.linalg import RELATIVE, thin_svd
-from merging.matrices import SplitQkv, row_blocks
+from merging.algebra.linalg import RELATIVE, thin_svd
+from merging.algebra.matrices import SplitQkv, row_blocks
 from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Range
-from merging.task_vector import TaskVectors
-from merging.trim import by_expert
+from merging.task_vector import TaskVectors, by_expert
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from merging.descent import adam, momentum
-from merging.linalg import leading
-from merging.matrices import SplitQkv, merge_by_matrix
+from merging.algebra.descent import adam, momentum
+from merging.algebra.linalg import leading
+from merging.algebra.matrices import SplitQkv, merge_by_matrix
 from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Choice, Range
 

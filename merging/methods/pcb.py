@@ -7,11 +7,10 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from merging.linalg import kth_values
+from merging.algebra.linalg import kth_values
 from merging.method import Linearity, Method, Paper
 from merging.setting import Range
-from merging.task_vector import TaskVectors
-from merging.trim import by_expert
+from merging.task_vector import TaskVectors, by_expert
 
 OUTLIERS = 1e-4  # share of the smallest and of the largest |τ| that is clamped
 SMALLEST = 1e-12

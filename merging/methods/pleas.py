@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from merging.access import Access, How
-from merging.forward_order import Use, bias_name, inputs, stages
-from merging.matching import hidden_order, pairs
+from merging.architecture.matching import hidden_order, pairs
+from merging.learning.forward_order import Use, bias_name, inputs, stages
+from merging.learning.moments import divided, level, rows
 from merging.method import Linearity, Method, Paper
-from merging.moments import divided, level, rows
 from merging.setting import Range
 from merging.task_vector import TaskVectors
 

@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 
 from merging.method import Linearity, Method, Paper
-from merging.setting import Choice, Range
-from merging.task_vector import TaskVectors
-from merging.trim import by_expert
-from merging.variant import Variant
+from merging.setting import Choice, Range, Variant
+from merging.task_vector import TaskVectors, by_expert
 
 
 @dataclass(frozen=True)

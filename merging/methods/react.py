@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 
 from merging.access import Access, How
-from merging.anchor import AT_FORM, AT_HELP, ON_HELP, On, anchored, write_sum
-from merging.calibrate import sum_of
 from merging.errors import MergingError
-from merging.forward_order import bias_name, inputs, stages
+from merging.learning.anchor import AT_FORM, AT_HELP, ON_HELP, On, anchored, write_sum
+from merging.learning.calibrate import sum_of
+from merging.learning.forward_order import bias_name, inputs, stages
+from merging.learning.moments import level, rows
+from merging.learning.training import PREFERENCE_FORM, preferences
 from merging.method import Linearity, Method, Paper
-from merging.moments import level, rows
 from merging.setting import Choice, Range, Text
 from merging.task_vector import TaskVectors
-from merging.training import PREFERENCE_FORM, preferences
 
 BETA_HELP = "β, the pull of every correction to a rotation, in mean eigenvalues of the features' Gram matrix."
 WISH_HELP = "How much each expert's features count; empty means all alike."

@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar
 from torch import Tensor
 
 from merging.access import Access
+from merging.learning.moments import Regression, mean_elsewhere, mean_of
 from merging.method import Linearity, Method, Paper
-from merging.moments import Regression, mean_elsewhere, mean_of
 from merging.setting import Range
 from merging.task_vector import TaskVectors
 

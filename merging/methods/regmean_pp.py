@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from merging.access import Access
-from merging.anchor import write_sum
-from merging.forward_order import put, stages
+from merging.learning.anchor import write_sum
+from merging.learning.forward_order import put, stages
+from merging.learning.moments import Regression, mean_elsewhere, mean_of
 from merging.method import Linearity, Method, Paper
 from merging.methods.regmean import Keep, Ridge
-from merging.moments import Regression, mean_elsewhere, mean_of
 from merging.task_vector import TaskVectors
 
 

@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from merging.factored import Factored
+from merging.families.factored import Factored
+from merging.families.proportions import Proportional, shares
+from merging.lora.pairs import Pair, Pairs
 from merging.method import Array, Paper
-from merging.pairs import Pair, Pairs
-from merging.proportions import Proportional, shares
 from merging.setting import Range
-from merging.trim import by_expert
+from merging.task_vector import by_expert
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from merging import election
-from merging.linalg import kth_of_rows
+from merging.algebra.linalg import kth_of_rows
 from merging.method import Linearity, Method, Paper
-from merging.setting import Choice, Range
-from merging.variant import Variant
+from merging.setting import Choice, Range, Variant
+from merging.sparsity import election
 
 SMALLEST = 1e-6
 

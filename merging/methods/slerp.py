@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from merging.families.sphere import Spherical, arc, experts_gram
 from merging.method import Array, Paper, Scalars
-from merging.sphere import Spherical, arc, experts_gram
 
 STRAIGHT = 0.9995  # mergekit's limit: nearly parallel weights are averaged
 

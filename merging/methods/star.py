@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from merging.linalg import thin_svd
-from merging.matrices import SplitQkv, row_blocks
+from merging.algebra.linalg import thin_svd
+from merging.algebra.matrices import SplitQkv, row_blocks
 from merging.method import Linearity, Method, Paper
 from merging.setting import Range
 

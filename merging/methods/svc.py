@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from merging.linalg import RELATIVE, thin_svd
-from merging.matrices import SplitQkv, row_blocks
+from merging.algebra.linalg import RELATIVE, thin_svd
+from merging.algebra.matrices import SplitQkv, row_blocks
 from merging.method import Array, Linearity, Method, Paper, method
 from merging.methods.task_arithmetic import PUBLISHED
 from merging.setting import Choice, Range

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from merging.lora.pairs import Pairs, joined
 from merging.method import Array, Linearity, Method, Paper
-from merging.pairs import Pairs, joined
 
 PUBLISHED = 0.3
 

@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
-from merging import election, trim
-from merging.election import MERGE_HELP, Merge
 from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Choice, Range
+from merging.sparsity import election, trim
+from merging.sparsity.election import MERGE_HELP, Merge
 from merging.task_vector import TaskVectors
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from merging.linalg import leading, polar
-from merging.matrices import SplitQkv, by_matrix
+from merging.algebra.linalg import leading, polar
+from merging.algebra.matrices import SplitQkv, by_matrix
 from merging.method import Linearity, Method, Paper
 from merging.setting import Range
 

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from merging.families.proportions import Proportional, shares
+from merging.lora.pairs import Pairs, joined
 from merging.method import Array, Linearity, Paper, Scalars
-from merging.pairs import Pairs, joined
-from merging.proportions import Proportional, shares
 
 
 @dataclass(frozen=True)

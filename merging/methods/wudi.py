@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from merging.descent import adam
-from merging.matrices import SplitQkv, merge_by_matrix
+from merging.algebra.descent import adam
+from merging.algebra.matrices import SplitQkv, merge_by_matrix
 from merging.method import Array, Linearity, Method, Paper
 from merging.setting import Range
 

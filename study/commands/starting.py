@@ -62,7 +62,7 @@ def convert(
     as_json: Json = False,
 ) -> None:
     """Turn a legacy checkpoint into safetensors without running anything in it."""
-    from merging.legacy import convert as turn
+    from merging.files.legacy import convert as turn
 
     if target.exists() or target.suffix != ".safetensors":
         raise StudyError(f"'{target}' cannot be written.", "Name a new file that ends in .safetensors.")

@@ -21,8 +21,8 @@ from evaluation.models.code import CodeModel
 from evaluation.models.model import Model
 from evaluation.task import Task
 from merging import Directions, Method
-from merging.narrow import DTYPES as HALVES
-from merging.narrow import narrowed
+from merging.combining.narrow import DTYPES as HALVES
+from merging.combining.narrow import narrowed
 from study.errors import StudyError
 from study.folder.layers import keep_importance
 from study.folder.trial import Measured

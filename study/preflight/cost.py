@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import psutil
 import torch
 
-from merging.narrow import DTYPES as HALVES
+from merging.combining.narrow import DTYPES as HALVES
 from study.preflight.finding import Finding
 from study.preflight.tasks import Looked
 from study.study import Study

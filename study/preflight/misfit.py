@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from merging import Tensors
-from merging.architecture import HEADS
-from merging.heads import Headless
+from merging.architecture.heads import Headless
+from merging.architecture.names import HEADS
 from study.preflight.finding import Finding
 
 SAME_BASE = "Choose experts fine-tuned from the same base."

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 import merging
 from merging import MergingError, Tensors
+from merging.architecture.heads import Headless
+from merging.architecture.matching import matching
 from merging.groups import checked_groups, places
-from merging.heads import Headless
-from merging.lora_expert import open_expert
-from merging.matching import matching
+from merging.lora.expert import open_expert
 from study.preflight.finding import Finding
 from study.preflight.misfit import misfits
 from study.study import Study

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import merging
-from merging.distance import frozen_distance
+from merging.combining.distance import frozen_distance
 from merging.groups import Groups
 from study.errors import StudyError
 from study.folder.lock import only_worker

@@ -22,10 +22,10 @@ from PIL import Image
 from evaluation.data.opening import open_source
 from evaluation.errors import EvaluationError
 from merging import MergingError, reference
+from merging.files.tensors import open_tensors
+from merging.files.writing import write
 from merging.reading import read_merge
 from merging.recipe import Recipe
-from merging.tensors import open_tensors
-from merging.writing import write
 from study.errors import StudyError
 from study.folder.store import Store
 from study.folder.study_file import parse

@@ -18,7 +18,7 @@ from PIL import Image
 from evaluation.data.opening import open_source
 from evaluation.errors import EvaluationError
 from merging import MergingError, reference
-from merging.plain_yaml import read_yaml
+from merging.files.plain_yaml import read_yaml
 from study.errors import StudyError
 from study.exporting.card import _plain
 from study.folder.store import Store

@@ -2,8 +2,8 @@
 
 Run it where mergekit 0.1.5 and torch 2.13.0 are installed. Every case of mergekit_cases.yaml is carried out by
 mergekit itself (`run_merge`, in float32) on tiny random Llamas; the tests only read what this writes. Random
-masks: mergekit's `torch.bernoulli` is given our own uniform numbers (merging/draws.py), so that everything else
-about its random methods can be compared number by number.
+masks: mergekit's `torch.bernoulli` is given our own uniform numbers (merging/sparsity/draws.py), so that everything
+else about its random methods can be compared number by number.
 """
 
 import importlib.metadata
@@ -41,8 +41,8 @@ VERSIONS = ("mergekit", "torch", "peft", "transformers")
 
 
 def draws() -> ModuleType:
-    """Load merging/draws.py alone: it needs nothing of the package."""
-    spec = importlib.util.spec_from_file_location("draws", HERE.parents[1] / "merging" / "draws.py")
+    """Load merging/sparsity/draws.py alone: it needs nothing of the package."""
+    spec = importlib.util.spec_from_file_location("draws", HERE.parents[1] / "merging" / "sparsity" / "draws.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merging import method
-from merging.accumulate import accumulate, accumulate_changes
+from merging.combining.accumulate import accumulate, accumulate_changes
 from merging.method import Scalars
 
 FLOATS = st.sampled_from([torch.float32, torch.bfloat16, torch.float16, torch.float64])

@@ -3,8 +3,8 @@
 import re
 
 from evaluation.models import architecture as read
-from merging import architecture as merged
-from merging.matrices import row_blocks
+from merging.algebra.matrices import row_blocks
+from merging.architecture import names as merged
 
 
 def test_the_two_pillars_agree() -> None:

@@ -1,6 +1,6 @@
 import torch
 
-from merging.descent import adam, momentum
+from merging.algebra.descent import adam, momentum
 
 
 def test_the_steps_are_those_of_torch() -> None:

@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 
 from merging import method_settings, methods
 from merging.__main__ import app
-from merging.left_out import LEFT_OUT, SAID_OTHERWISE
-from merging.markdown import methods_page
+from merging.describing.left_out import LEFT_OUT, SAID_OTHERWISE
+from merging.describing.markdown import methods_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
 

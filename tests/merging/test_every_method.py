@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import merging
-from merging import Directions, Method, blocks, combine_into, method_settings, methods, task_vectors
+from merging import Directions, Method, combine_into, method_settings, methods, task_vectors
+from merging.files import blocks
 from tests.merging.toy import Toy
 
 NOTHING: Mapping[str, object] = MappingProxyType({})

@@ -4,8 +4,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from merging.draws import at_least, uniform
-from merging.linalg import gram_matrix, isotropic, kth_magnitudes, kth_of_rows, kth_values, leading, polar, thin_svd
+from merging.algebra.linalg import (
+    gram_matrix,
+    isotropic,
+    kth_magnitudes,
+    kth_of_rows,
+    kth_values,
+    leading,
+    polar,
+    thin_svd,
+)
+from merging.sparsity.draws import at_least, uniform
 
 numbers = st.lists(
     st.floats(-3.0, 3.0, width=32) | st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-30]), min_size=1, max_size=60
@@ -47,8 +56,8 @@ def test_long_vectors_full_of_equal_numbers_have_exact_ranks(seed: int, share: f
     pieces = [piece.unsqueeze(0) for piece in torch.split(vector, 3_333)]
     with pytest.MonkeyPatch.context() as patch:
         for held, samples in ((1 << 23, 1 << 20), (50, 100)):  # the sample is enough; it is thinned, and not enough
-            patch.setattr("merging.linalg.HELD", held)
-            patch.setattr("merging.linalg.SAMPLES", samples)
+            patch.setattr("merging.algebra.linalg.HELD", held)
+            patch.setattr("merging.algebra.linalg.SAMPLES", samples)
             assert kth_values(lambda: pieces, [rank])[0] == float(vector.sort().values[rank - 1])
 
 

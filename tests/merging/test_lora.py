@@ -11,10 +11,10 @@ from torch import Tensor
 
 from merging import MergingError, Part, Recipe, merge, merge_tensors, method, reference, task_vectors, write
 from merging.__main__ import run
-from merging.lora import is_adapter, open_adapter
-from merging.lora_expert import open_adapted
-from merging.lora_output import merge_to_adapter
-from merging.tensors import open_tensors
+from merging.files.tensors import open_tensors
+from merging.lora.adapter import is_adapter, open_adapter
+from merging.lora.expert import open_adapted
+from merging.output.adapter import merge_to_adapter
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lora_adapters.safetensors"
 CASES = ("plain", "rslora", "patterns", "dora", "conv1d", "dora_conv1d", "embedding", "conv2d", "saved")

@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from merging import MergingError, Part, Recipe, merge, write
-from merging.lora import open_adapter
-from merging.lora_output import merge_to_adapter
-from merging.tensors import open_tensors
+from merging.files.tensors import open_tensors
+from merging.lora.adapter import open_adapter
+from merging.output.adapter import merge_to_adapter
 
 NAMES = [f"layers.{number}.fc.weight" for number in range(4)]
 GIVEN = {"x@1": 0.3, "x@2": -0.5, "y@1": 1.2, "y@2": 0.7}

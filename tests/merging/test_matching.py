@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from merging import open_tensors, write
-from merging.matching import Matching, matching
+from merging.architecture.matching import Matching, matching
 
 Weights = dict[str, torch.Tensor]
 

@@ -8,7 +8,7 @@ import yaml
 from safetensors.torch import load_file
 
 from merging.__main__ import run
-from merging.blocks import BLOCK
+from merging.files.blocks import BLOCK
 from merging.mergekit.parameters import RULES
 from merging.mergekit.rules import BY_ROWS
 
@@ -35,7 +35,7 @@ def test_every_method_of_mergekit_is_among_the_cases(llama_facts) -> None:
 def test_mergekit_gives_the_same(
     case: str, block: int, llamas, llama_facts, llama_state, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("merging.blocks.BLOCK", block)
+    monkeypatch.setattr("merging.files.blocks.BLOCK", block)
     path = llamas / f"{case}.yml"
     path.write_text(CASES[case], encoding="utf-8")
     assert run([str(path), str(tmp_path / "out")]) == 0, capsys.readouterr().err

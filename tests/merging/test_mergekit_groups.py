@@ -6,9 +6,9 @@ from safetensors.torch import load_file
 
 from merging import MergingError, Part, Recipe, merge, merge_mergekit
 from merging.__main__ import run
+from merging.files.plain_yaml import read_yaml
 from merging.mergekit import read_configuration
 from merging.mergekit.from_recipe import filtered
-from merging.plain_yaml import read_yaml
 
 
 def recipe(method: str, groups: int | str, settings: dict[str, object], exact: bool = False) -> Recipe:

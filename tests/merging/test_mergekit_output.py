@@ -13,8 +13,8 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from merging import MergingError, merge_mergekit, read_configuration, read_merge, reference, write
 from merging.__main__ import run
+from merging.files.plain_yaml import read_yaml
 from merging.mergekit.layers import read_layers
-from merging.plain_yaml import read_yaml
 
 LINEAR = "merge_method: linear\nparameters: {weight: 1}\nmodels: [{model: a}, {model: b}]\n"
 DARE = """\

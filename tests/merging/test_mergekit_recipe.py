@@ -9,9 +9,9 @@ import yaml
 from safetensors.torch import load_file
 
 from merging import MergingError, Part, Recipe, from_mergekit, merge, merge_mergekit, method, read_recipe, to_mergekit
+from merging.files.plain_yaml import read_yaml
 from merging.mergekit import is_mergekit, read_configuration
 from merging.mergekit.parameters import RULES
-from merging.plain_yaml import read_yaml
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 BASED = "base_model: base\nmodels:\n"

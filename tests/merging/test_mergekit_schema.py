@@ -3,9 +3,9 @@
 import pytest
 
 from merging import MergingError, read_configuration
+from merging.files.plain_yaml import read_yaml
 from merging.mergekit import to_yaml
 from merging.mergekit.parameters import RULES, at, read_setting
-from merging.plain_yaml import read_yaml
 
 GOOD = """\
 merge_method: ties

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from merging import MergingError, open_tensors, reference, task_vectors, write
-from merging.writing import Slot, atomic
+from merging.files.writing import Slot, atomic
 
 STATE = {
     "b": torch.randn(3, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16),

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from merging import MergingError, combine_into, method, methods, prepare, task_vectors
-from merging.distance import frozen_distance
+from merging.combining.distance import frozen_distance
 
 EXACT = sorted(name for name, kind in methods().items() if kind.exact_form)
 

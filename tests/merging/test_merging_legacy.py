@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from merging import MergingError, open_tensors, write
-from merging.legacy import convert, read_legacy
+from merging.files.legacy import convert, read_legacy
 
 # Said while the older container is written: it looks for the source of a class.
 pytestmark = pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")

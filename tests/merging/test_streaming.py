@@ -14,7 +14,7 @@ import torch
 
 from merging import write
 from merging.__main__ import run
-from merging.writing import Slot
+from merging.files.writing import Slot
 
 ROOT = Path(__file__).parents[2]
 SIDE, LAYERS = 512, 4  # a layer is 1 MiB

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import merging
-from merging.distance import frozen_distance
+from merging.combining.distance import frozen_distance
 from study.errors import StudyError
 from study.export import Order, export
 from study.measuring.learned import DIRECTIONS

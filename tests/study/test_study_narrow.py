@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from merging import MergingError, combine_into
-from merging.narrow import narrowed
+from merging.combining.narrow import narrowed
 from study.export import Order, export
 from study.measuring.asked import measure_now
 from study.measuring.measure import Measurer

@@ -23,8 +23,8 @@ from merging import (
     task_vectors,
     write,
 )
-from merging.lora import open_adapter
-from merging.tensors import open_tensors
+from merging.files.tensors import open_tensors
+from merging.lora.adapter import open_adapter
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 FACTS = json.loads((GOLDEN / "factors.json").read_text(encoding="utf-8"))
@@ -113,7 +113,7 @@ def test_no_change_is_formed_on_the_way_to_an_adapter(
     def formed(*_: object) -> Tensor:
         raise AssertionError("a full ΔW was formed")
 
-    monkeypatch.setattr("merging.lora.Adapter.product", formed)
+    monkeypatch.setattr("merging.lora.adapter.Adapter.product", formed)
     for name in ABLE:
         merge_to_adapter(recipe(name, SOME), adapters, tmp_path / name)
     with opened(adapters, ["plain"]) as vectors, pytest.raises(AssertionError):

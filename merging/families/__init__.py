@@ -1,0 +1,1 @@
+"""Classes that methods derive from: by proportions alone, on a sphere, in the factors of adapters."""

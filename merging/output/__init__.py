@@ -1,0 +1,1 @@
+"""A merge on disk: a checkpoint with its recipe, or an adapter."""
