@@ -40,6 +40,8 @@ class Anchored(Method):
 
     Cost: as RegMean; with `tune` as many solutions more as there are `looks`, each with a look at the validation
     samples. Memory: as RegMean, and the directions once more, with `tune` twice more.
+    Measured for ViT-B/32, 2 experts, 1 thread: 1.6 minutes of one core for 64 samples a task (on the line through 4
+    and 64), 5.9 GB with the model.
     """
 
     name: ClassVar[str] = "anchored"

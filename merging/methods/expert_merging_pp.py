@@ -31,6 +31,8 @@ class ExpertMergingPlusPlus(ExpertMerging):
     embeddings), and κ = 0.5 is our choice: the paper's could not be established.
 
     Cost: twice Expert Merging. Memory: as Expert Merging.
+    Measured for ViT-B/32, 2 experts, 1 thread: 68 minutes of one core for 200 steps of 16 samples a task (on the
+    line through 1 and 3), 3.5 GB with the model.
     """
 
     name: ClassVar[str] = "expert_merging_pp"
