@@ -98,7 +98,7 @@ def train(
     values = start.clone()
     optimiser = torch.optim.AdamW([values], lr=course.rate, weight_decay=course.decay)
     curve: list[dict[str, Any]] = []
-    best, place, kept = -float("inf"), 0, values.clone()
+    best, place, kept = -float("inf"), 0, start
     for step in range(course.steps + 1):
         looked = course.look > 0 and step % course.look == 0 and course.steps > 0
         if looked:
