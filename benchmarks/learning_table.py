@@ -84,23 +84,30 @@ def order(rows: list[dict[str, Any]]) -> str:
 
 def beside(rows: list[dict[str, Any]], reference: str) -> str:
     """Every other method less the reference, seed by seed: mean ± standard error, and in how many seeds it is above."""
-    columns = {"published": 100.0, "scaled": 100.0, "hypervolume": 1.0}
-    known = {row["seed"]: row for row in rows if row["method"] == reference}
+    fields = {"published": 100.0, "scaled": 100.0, "hypervolume": 1.0}
     lines = [
-        f"| method | {' | '.join(f'{name} | above in' for name in columns)} |",
-        "|---|" + "---|---|" * len(columns),
+        f"| method | {' | '.join(f'{field} | above in' for field in fields)} |",
+        "|---|" + "---|---|" * len(fields),
     ]
-    for name in means(rows, "published"):
-        pairs = [(row, known[row["seed"]]) for row in rows if row["method"] == name and row["seed"] in known]
-        if name == reference or len(pairs) < 2:
-            continue
+    many = {field: paired(rows, reference, field) for field in fields}
+    for name in many["published"]:
         cells = []
-        for field, unit in columns.items():
-            gains = [unit * (row[field] - other[field]) for row, other in pairs]
-            error, digits = statistics.stdev(gains) / len(gains) ** 0.5, 1 if unit > 1.0 else 3
+        for field, unit in fields.items():
+            gains, digits = [unit * gain for gain in many[field][name]], 1 if unit > 1.0 else 3
+            error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else float("nan")
             cells += [f"{statistics.mean(gains):+.{digits}f} ± {error:.{digits}f}", f"{_wins(gains)} of {len(gains)}"]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def paired(rows: list[dict[str, Any]], reference: str, field: str) -> dict[str, list[float]]:
+    """What each other method has more than the reference in the same seed, in the order of the groups."""
+    known = {row["seed"]: row[field] for row in rows if row["method"] == reference}
+    return {
+        name: [row[field] - known[row["seed"]] for row in rows if row["method"] == name and row["seed"] in known]
+        for name in means(rows, field)
+        if name != reference
+    }
 
 
 def _wins(gains: list[float]) -> int:
