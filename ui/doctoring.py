@@ -66,8 +66,8 @@ def section(study: Study, ask_first: bool = False) -> doctor.Report | None:
 @fragment(run_every=1.0)
 def wait(key: str) -> None:
     """Until the doctor has looked; then the page is drawn anew."""
-    study, _ = state.current_study()
-    if study is None or study.folder.name != key:
+    study = state.study_of(key)
+    if study is None:
         return
     if not looking(study):
         st.rerun()

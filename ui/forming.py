@@ -81,8 +81,8 @@ def written(facts: dict[str, Any]) -> str | None:
 @fragment(run_every=1.0)
 def watch(key: str, method: str, strengths: dict[str, float]) -> None:
     """Wait for the comparison; the full page is drawn again once it is there."""
-    study, _ = state.current_study()
-    if study is None or study.folder.name != key:
+    study = state.study_of(key)
+    if study is None:
         return
     if jobs.forms(study, strengths, method)[0] or not comparing(study, method, strengths):
         st.rerun()

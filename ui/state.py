@@ -91,6 +91,17 @@ def current_study() -> tuple[Study | None, str | None]:
         return None, str(error)
 
 
+def study_of(key: str) -> Study | None:
+    """The open study, for a part of a page that was drawn for it; None once another one is open.
+
+    A study that was removed or damaged meanwhile, in another tab perhaps, has the whole page drawn anew: it says so.
+    """
+    study, problem = current_study()
+    if problem and current_key() == key:
+        st.rerun()
+    return study if study is not None and study.folder.name == key else None
+
+
 def enter(page: str) -> bool:
     """Note which page is shown; True on the first run after coming from another one."""
     before = st.session_state.get("page")

@@ -66,13 +66,25 @@ def _safe(value: Any) -> Any:
 
 
 def as_parquet(rows: list[dict[str, Any]]) -> bytes:
-    """The table as a Parquet file."""
+    """The table as a Parquet file; a column without a value in it has the type that its values would have."""
     import pyarrow  # here: the screens show a table without it
     from pyarrow import parquet
 
     out = io.BytesIO()
-    parquet.write_table(pyarrow.Table.from_pylist(rows), out)
+    found = pyarrow.Table.from_pylist(rows)
+    for place, column in enumerate(found.schema):
+        if pyarrow.types.is_null(column.type):
+            typed = pyarrow.field(column.name, _type_of(column.name))
+            found = found.set_column(place, typed, pyarrow.nulls(found.num_rows, typed.type))
+    parquet.write_table(found, out)
     return out.getvalue()
+
+
+def _type_of(name: str) -> str:
+    """The Parquet type of the values of a column."""
+    if name == "error":
+        return "string"
+    return "int64" if name == "fidelity" or name.endswith(".n") else "float64"
 
 
 def write_table(study: Study, out: Path) -> int:

@@ -155,6 +155,14 @@ def test_for_experts_and_new_results(page: Page, server: str, study: str, studie
     expect(page.get_by_text(copy.NEW_RESULT)).to_be_hidden()
 
 
+def test_a_study_that_is_removed_in_another_tab_says_so(page: Page, server: str, study: str, studies: Path) -> None:
+    shutil.copytree(studies / study, studies / "passing")
+    open_map(page, server, "passing")
+    (studies / "passing" / "study.yaml").unlink()
+    expect(page.get_by_text("is not on this computer")).to_be_visible()
+    expect(page.get_by_role("button", name=copy.GO_HOME)).to_be_visible()
+
+
 def test_plain_charts_where_the_fast_map_fails(page: Page, server: str, study: str) -> None:
     page.add_init_script(
         "const real = Element.prototype.replaceChildren;"

@@ -20,7 +20,10 @@ def test_every_number_comes_back(measured_demo: Path, tmp_path: Path) -> None:
     read = list(csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text())))
     assert [float(row["digits"]) for row in read] == [row["digits"] for row in rows]
     assert [float(row["c.signs"]) for row in read] == [row["c.signs"] for row in rows]
-    assert parquet.read_table(tmp_path / "t.parquet").to_pylist() == rows
+    found = parquet.read_table(tmp_path / "t.parquet")
+    assert found.to_pylist() == rows
+    types = {name: str(found.schema.field(name).type) for name in ("fidelity", "digits.n", "test.digits", "error")}
+    assert types == {"fidelity": "int64", "digits.n": "int64", "test.digits": "double", "error": "string"}
 
 
 def test_no_cell_is_a_formula() -> None:

@@ -44,8 +44,8 @@ def wait_for_map(study: Study) -> None:
 @fragment(run_every=1.0)
 def enough(key: str) -> None:
     """Draws the page anew once more is measured."""
-    study, _ = state.current_study()
-    if study is None or study.folder.name != key:
+    study = state.study_of(key)
+    if study is None:
         return
     done = len(study.done())
     if done != state.recall("waited_at", done):
@@ -111,8 +111,8 @@ def exact(study: Study, payload: dict[str, Any], method: str) -> dict[str, Any] 
 @fragment()
 def the_map(key: str, revision: str, method: str) -> None:
     """The explorer itself; reruns alone."""
-    study, _ = state.current_study()
-    if study is None or study.folder.name != key:
+    study = state.study_of(key)
+    if study is None:
         return
     payload = state.payload_of(study, revision, method, state.recall("surrogate"))
     if state.recall("failure") or state.recall("plain_charts"):
@@ -223,8 +223,8 @@ def rough(study: Study, payload: dict[str, Any], method: str) -> None:
 
 def watch(key: str, revision: str, method: str) -> None:
     """Looks after a requested check and after a run that goes on; calls the full page once, when there is news."""
-    study, _ = state.current_study()
-    if study is None or study.folder.name != key:
+    study = state.study_of(key)
+    if study is None:
         return
     if state.recall("asked") is not None:
         await_check(study, str(state.recall("asked")))

@@ -115,8 +115,8 @@ def offer(study: Study, method: str, strengths: dict[str, float], done: bool) ->
 @fragment(run_every=1.0)
 def watch(key: str) -> None:
     """Wait for the check or the export; the full page is drawn again once it is there."""
-    study, _ = state.current_study()
-    if study is None or study.folder.name != key:
+    study = state.study_of(key)
+    if study is None:
         return
     key_of, pid, born = state.recall("checking", ("", 0, 0.0))
     checking = key_of == key and jobs.working(pid, born)
@@ -130,8 +130,8 @@ def watch(key: str) -> None:
 @fragment(run_every=1.0)
 def until_free(key: str) -> None:
     """A run must end before an export begins: says so, and draws the page again once it has."""
-    study, _ = state.current_study()
-    if study is None or study.folder.name != key:
+    study = state.study_of(key)
+    if study is None:
         return
     if not worker.alive(study.folder):
         st.rerun()

@@ -203,8 +203,8 @@ def to_the_map(study: Study, facts: dict[str, Any], running: bool) -> None:
 @fragment(run_every=1.0)
 def watch(key: str) -> None:
     """The part that lives while the worker works; hands over to the full page once, when it ends."""
-    study, _ = state.current_study()
-    if study is None or study.folder.name != key:
+    study = state.study_of(key)
+    if study is None:
         return
     facts = parts.standing(study)
     now = parts.stand(facts)
@@ -223,8 +223,8 @@ def watch(key: str) -> None:
 @fragment(run_every=2.0)
 def lookout(key: str) -> None:
     """Sees that somebody started the worker elsewhere: another tab, the command line."""
-    study, _ = state.current_study()
-    if study is not None and study.folder.name == key and worker.alive(study.folder):
+    study = state.study_of(key)
+    if study is not None and worker.alive(study.folder):
         st.rerun()
 
 
