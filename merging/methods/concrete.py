@@ -29,8 +29,8 @@ class Concrete(Method):
 
     Cost: a forward and a backward pass of 16 samples a task per step: a GPU's work for anything larger than the demo.
     Memory: a dozen vectors like the model, the model with its gradient, and the directions.
-    Measured for ViT-B/32, 2 experts, 1 thread: 71 minutes of one core for 300 steps of 16 samples a task (on the
-    line through 1 and 3), 9.4 GB with the model.
+    Measured for ViT-B/32, 2 experts, 1 thread: 84 minutes of one core for 300 steps of 16 samples a task (on the
+    line through 1 and 3), 8.4 GB with the model.
     """
 
     name: ClassVar[str] = "concrete"

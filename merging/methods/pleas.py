@@ -34,6 +34,8 @@ class Pleas(Method):
 
     Cost: T times FeatCal, as every expert reads the samples of every task, block by block. Memory: what enters one
     block in every expert on one task, and T + 1 Gram matrices of each of its layers.
+    Measured for ViT-B/32, 2 experts, 1 thread: 8.6 minutes of one core for 64 samples a task (on the line through 2
+    and 8), 2.8 GB with the model.
     """
 
     name: ClassVar[str] = "pleas"
