@@ -9,6 +9,7 @@ from functools import wraps
 from typing import ParamSpec
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from study.errors import StudyError
 from ui import copy, state
@@ -45,3 +46,24 @@ def fragment(run_every: float | None = None) -> Callable[[Callable[Given, None]]
         return st.fragment(guarded, run_every=run_every)
 
     return made
+
+
+def forget() -> None:
+    """Drop the fragments of the page that is being left; what the browser still sends for them is then ignored.
+
+    A timer of that page, or a hand that has just come to rest on its map, may speak up while the next page is drawn.
+    Streamlit (1.67) would run the fragment afterwards under the name of the page that was left; its browser side then
+    clears the screen for that page, where nothing is drawn any more, and the visitor is left with a blank one.
+    """
+    context = get_script_run_ctx()
+    if context is not None:
+        context.fragment_storage.clear()
+
+
+def arrive() -> None:
+    """At the very start of a run: forget the fragments of another page that was shown until now."""
+    context = get_script_run_ctx()
+    shown = context.page_script_hash if context is not None else ""
+    if st.session_state.get("shown") not in (None, shown):
+        forget()
+    st.session_state["shown"] = shown

@@ -15,7 +15,7 @@ from study.background import worker
 from study.keeping import library
 from study.status import status
 from study.study import Study
-from ui import copy, guide, jobs, state, words
+from ui import copy, fragments, guide, jobs, state, words
 from ui.shell import path
 from ui.steps import map_needs as map_needs
 
@@ -102,6 +102,7 @@ def need_study() -> Study:
     if study is None:
         st.info(problem or copy.NO_STUDY)
         if st.button(copy.GO_HOME, type="primary"):
+            fragments.forget()
             st.switch_page(path("home"))
         st.stop()
     header(study, standing(study))
@@ -112,6 +113,7 @@ def need_study() -> Study:
 def go(name: str) -> None:
     """Move to another page, the study stays open."""
     key = state.current_key()
+    fragments.forget()
     st.switch_page(path(name), query_params={"study": key} if key else None)
 
 

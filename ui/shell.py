@@ -5,8 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from study.errors import StudyError
-from ui import copy, drafts, login, state, steps, warm
-from ui.fragments import in_one_line
+from ui import copy, drafts, fragments, login, state, steps, warm
 
 # Less empty space on top; the map, which answers by itself, is not faded while Python is at work; small print, the
 # values of sliders and the chosen one of a row keep a contrast of 4.5 : 1 (WCAG AA) in both themes.
@@ -29,6 +28,7 @@ HIDDEN = ("compare", "server")  # reached from another page
 
 def run() -> None:
     """What Streamlit runs on every visit and every click."""
+    fragments.arrive()
     st.set_page_config(page_title=copy.APP, page_icon="🧭", layout="wide", initial_sidebar_state="collapsed")
     st.html(STYLE)
     if not login.enter():
@@ -46,7 +46,7 @@ def run() -> None:
     if page.url_path:  # the start page, which must be quick, has no table
         warm.tables()
     try:
-        with in_one_line(f"page {page.title}"):
+        with fragments.in_one_line(f"page {page.title}"):
             page.run()
     finally:
         warm.page_drawn()

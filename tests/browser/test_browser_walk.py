@@ -1,6 +1,7 @@
 """What a visitor does: demo, map, choice, check, export, download; and the downloaded model keeps its word."""
 
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -60,8 +61,10 @@ def test_from_the_demo_to_a_downloaded_model(page: Page, server: str, studies: P
     page.get_by_text(copy.LOAD_TITLE).wait_for(timeout=240_000)
     shown = final_scores(page)
     assert page.evaluate("window.clicks") <= 9, "one click more is the download"
-    # A promise to people, with room to spare (half a minute on an idle machine); speed itself is a benchmark.
-    assert time.monotonic() - begun < 120
+    # A promise to people, with room to spare (half a minute on an idle machine); speed itself is a benchmark. With more
+    # at work than there are processors, as other tests are beside this one, everybody's minute takes longer.
+    crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert time.monotonic() - begun < 120 * crowd
     page.get_by_text(copy.OTHER_FILES).click()
     for link in page.get_by_role("link", name=re.compile("^Download ")).all():
         name = re.fullmatch(r"Download (\S+) \(.*\)", link.inner_text())
@@ -136,12 +139,15 @@ def test_no_combination_of_minimums_empties_the_map(page: Page, server: str) -> 
         slider.press("End")
         for _ in range(25):
             slider.press("PageUp")
-    expect(page.locator(".mx .limits")).to_contain_text("Ways out")
+    limits, repair = page.locator(".mx .limits"), page.locator(".mx .repair")
+    expect(limits).to_contain_text("Ways out")
     for _ in range(4):
-        if page.locator(".mx .repair").count() == 0:
+        told = limits.inner_text()
+        repair.first.click()
+        expect(limits).not_to_have_text(told)  # drawn a frame later
+        if repair.count() == 0:
             break
-        page.locator(".mx .repair").first.click()
-    expect(page.locator(".mx .limits")).to_contain_text("are left")
+    expect(limits).to_contain_text("are left")
 
 
 def test_a_link_restores_the_choice(page: Page, server: str) -> None:

@@ -207,6 +207,7 @@ class Explorer {
   }
 
   tell() {
+    if (this.sent.use) return; // said with the wish: the next page is on its way
     const report = JSON.stringify(this.store.report());
     if (report === this.told) return;
     this.told = report;
