@@ -62,6 +62,7 @@ SCREENS = (
     Screen("run-damaged", "/run?study=damaged", "unknown field"),
     Screen("run-new", "/run?study=fresh", "Do the models belong together?"),
     Screen("run-running", "/run?study=running", "of 30 mixes measured"),
+    Screen("run-learning", "/run?study=learning", "of at most 30"),
     Screen("run-paused", "/run?study=paused", "Everything stays in memory"),
     Screen("run-failed", "/run?study=failed", "The worker stopped"),
     Screen("run-memory", "/run?study=memory", "Memory ran out"),
@@ -90,6 +91,7 @@ def prepared(home: Path, measured: Path) -> Iterator[None]:
         "cancelled": ("cancelled", None),
         "running": ("measuring", None),
         "paused": ("paused", None),
+        "learning": ("training", None),
     }
     write_demo(home / "fresh")
     with ExitStack() as stack:
@@ -100,7 +102,7 @@ def prepared(home: Path, measured: Path) -> Iterator[None]:
             study.store.begin(1, "task_arithmetic", 12 if key == "done" else 30)
             study.store.say(phase, 12, 30, error)
             (study.folder / LOG).write_text("preparing samples …\n" + (f"{error}\n" if error else ""))
-            if key in ("running", "paused"):
+            if key in ("running", "paused", "learning"):
                 stack.enter_context(only_worker(study.folder))
             if key == "paused":
                 study.store.request_pause()
