@@ -1,4 +1,4 @@
-"""What the benchmarks of the browser share: the app on a free port, Chromium, quantiles, where a number comes from."""
+"""What the benchmarks of the browser share: servers, Chromium, a measured demo, where a number comes from."""
 
 import os
 import platform
@@ -6,56 +6,97 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Playwright
+import psutil
+from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
+PATIENCE = 90.0  # seconds until a server answers
 
 
-def chromium(play: Playwright) -> Browser:
-    """The system's browser without a window."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    return play.chromium.launch(executable_path=found, args=FLAGS)
+@dataclass(frozen=True)
+class Server:
+    """A server of this computer that answers."""
+
+    address: str
+    process: psutil.Process
 
 
 @contextmanager
-def served(script: Sequence[str], home: Path) -> Iterator[str]:
-    """A Streamlit script with its arguments on a free port; studies live in ``home``."""
-    environment = {**os.environ, "MERGESCAPE_HOME": str(home), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)}
+def served(home: Path, *script: str, **environment: str) -> Iterator[Server]:
+    """The app as `make app` starts it, or another Streamlit script with its arguments; studies live in ``home``."""
+    port = free_port()
+    name, *words = script or ("app.py",)
+    command = [sys.executable, "-m", "streamlit", "run", name, "--server.port", str(port), "--", *words]
+    environment = {"MERGESCAPE_HOME": str(home), "PYTHONPATH": str(ROOT)} | environment
+    with answering(command, f"http://localhost:{port}", "/_stcore/health", **environment) as server:
+        yield server
+
+
+@contextmanager
+def answering(command: Sequence[str], address: str, health: str, **environment: str) -> Iterator[Server]:
+    """A server once it answers at its address and the path ``health``; it ends with the block.
+
+    Raises:
+        RuntimeError: it ended, or said nothing within PATIENCE; with what it printed.
+    """
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=log, stderr=log)
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not _answers(address + health):
+                if time.monotonic() > deadline or process.poll() is not None:
+                    log.seek(0)
+                    raise RuntimeError(f"nobody answers at {address}: {log.read().decode(errors='replace')}")
+                time.sleep(0.05)
+            yield Server(address, psutil.Process(process.pid))
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def free_port() -> int:
+    """A port at which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", script[0], "--server.port", str(port), "--", *script[1:]]
-    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    served.pid = server.pid  # type: ignore[attr-defined]
+        return int(probe.getsockname()[1])
+
+
+def _answers(address: str) -> bool:
     try:
-        address = f"http://localhost:{port}"
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
-                break
-            except OSError:
-                time.sleep(0.5)
-        yield address
-    finally:
-        server.terminate()
-        server.wait()
+        urllib.request.urlopen(address, timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
-def measured_demo(folder: Path, trials: int) -> None:
-    """The demo, measured."""
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium without a window, or Playwright's own."""
+    with sync_playwright() as play:
+        found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+        browser = play.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def measured_demo(folder: Path, trials: int) -> Path:
+    """The demo study with so many mixes measured."""
     for words in (["demo", str(folder)], ["run", str(folder), "--trials", str(trials)]):
         subprocess.run([sys.executable, "-m", "study", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return folder
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -20,11 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page
 
-from benchmarks.browsing import chromium, provenance, quantile, served
+from benchmarks.browsing import ROOT, chromium, provenance, quantile, served
 
-ROOT = Path(__file__).resolve().parent.parent
 WATCH = """() => {
   window.drawn = [];
   const watch = () => {
@@ -47,9 +46,9 @@ def main() -> None:
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("--out", type=Path, default=None)
     chosen = parser.parse_args()
-    script = ["benchmarks/synthetic_explorer.py", str(chosen.points), str(chosen.tasks)]
-    with tempfile.TemporaryDirectory() as home, served(script, Path(home)) as address, running(chosen.busy, Path(home)):
-        result = measure(address, chosen.steps)
+    script = ("benchmarks/synthetic_explorer.py", str(chosen.points), str(chosen.tasks))
+    with tempfile.TemporaryDirectory() as name, running(chosen.busy, Path(name)), served(Path(name), *script) as server:
+        result = measure(server.address, chosen.steps)
     result |= {"points": chosen.points, "tasks": chosen.tasks, "busy": chosen.busy, **provenance()}
     name = f"explorer_latency{'_busy' if chosen.busy else ''}.json"
     out = chosen.out or ROOT / "benchmarks" / "results" / name
@@ -79,8 +78,7 @@ def running(wanted: bool, home: Path) -> Iterator[None]:
 
 def measure(address: str, steps: int) -> dict[str, Any]:
     """All numbers of one visit, milliseconds."""
-    with sync_playwright() as play:
-        browser = chromium(play)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         begun = time.perf_counter()
         page.goto(address)
@@ -111,7 +109,6 @@ def measure(address: str, steps: int) -> dict[str, Any]:
         for name in ("wall", "own"):
             result[f"server_{name}_p95_ms"] = float(page.locator("#server").get_attribute(f"data-{name}") or "nan")
         result |= {"raw": wall, "raw_panel": panel}
-        browser.close()
     return result
 
 

@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from benchmarks.browsing import chromium, measured_demo, provenance, quantile, served
+from benchmarks.browsing import ROOT, chromium, measured_demo, provenance, quantile, served
 
-ROOT = Path(__file__).resolve().parent.parent
 TURN = """async (count) => {
   const root = Array.from(document.querySelectorAll('*')).map((e) => e.shadowRoot?.querySelector('.mx')).find(Boolean);
   const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -54,9 +53,8 @@ def main() -> None:
         for number in range(1, chosen.tabs):
             shutil.copytree(home / "study0", home / f"study{number}")
         begun = time.perf_counter()
-        with served(["app.py"], home) as address, sync_playwright() as play:
-            browser = chromium(play)
-            server = psutil.Process(served.pid)  # type: ignore[attr-defined]
+        with served(home) as app, chromium() as browser:
+            address, server = app.address, app.process
             elsewhere: list[str] = []
             first = visit(browser, address, 0, elsewhere)
             result: dict[str, Any] = {
@@ -71,7 +69,6 @@ def main() -> None:
             result |= tabs(browser, address, chosen.tabs, elsewhere)
             result |= visits(browser, address, server, chosen.visits, elsewhere)
             result["requests_to_other_hosts"] = len(elsewhere)
-            browser.close()
     result |= provenance()
     chosen.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps({key: value for key, value in result.items() if key != "raw"}, indent=1))

@@ -18,8 +18,8 @@ from typing import Any
 
 from playwright.sync_api import Browser
 
+from benchmarks.browsing import chromium, served
 from benchmarks.peers.machine import machine
-from benchmarks.served import chromium, served
 from study.background.worker import stop
 from study.study import open_study
 from ui import copy
@@ -51,11 +51,11 @@ def visit(browser: Browser, pause: float) -> dict[str, float]:
     """One visitor on a fresh server; seconds of each part."""
     with tempfile.TemporaryDirectory() as home:
         begun = time.perf_counter()
-        with served(Path(home)) as address:
+        with served(Path(home)) as app:
             server = time.perf_counter() - begun
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             begun = time.perf_counter()
-            page.goto(address)
+            page.goto(app.address)
             page.get_by_role("button", name=copy.DEMO_BUTTON, exact=True).wait_for(timeout=60_000)
             start_page = time.perf_counter() - begun
             page.wait_for_timeout(1000 * pause)

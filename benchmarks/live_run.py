@@ -28,8 +28,8 @@ from typing import Any
 import psutil
 from playwright.sync_api import Browser, Page
 
+from benchmarks.browsing import Server, chromium, served
 from benchmarks.peers.machine import machine
-from benchmarks.served import chromium, served
 from study.background.worker import alive, stop
 from study.study import Study, open_study
 from ui import copy, copy_run
@@ -65,17 +65,17 @@ def _parts(result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 @contextmanager
-def running(browser: Browser) -> Iterator[tuple[str, Page, Study]]:
-    """A fresh server on which a visitor has just started the demo: (address, the page, the study)."""
+def running(browser: Browser) -> Iterator[tuple[Server, Page, Study]]:
+    """A fresh server on which a visitor has just started the demo: (the server, the page, the study)."""
     with tempfile.TemporaryDirectory() as home:
-        with served(Path(home)) as address:
+        with served(Path(home)) as app:
             page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-            page.goto(address)
+            page.goto(app.address)
             page.get_by_role("button", name=copy.DEMO_BUTTON, exact=True).click(timeout=60_000)
             _until(lambda: (Path(home) / "demo" / "trials.sqlite").exists())
             study = open_study(Path(home) / "demo")
             try:
-                yield address, page, study
+                yield app, page, study
             finally:
                 page.context.close()
                 study.store.request_cancel()
@@ -158,7 +158,7 @@ def stopping(browser: Browser) -> dict[str, float]:
         page.get_by_role("button", name=copy.CANCEL).click()
         page.get_by_role("button", name=copy_run.STOP, exact=True).click()
         before, begun = _done(study), time.perf_counter()
-        page.get_by_text(copy.CANCELLING).or_(page.get_by_text(copy.PHASES["cancelled"])).first.wait_for()
+        page.get_by_text(copy.CANCELLING).or_(page.get_by_text(copy_run.PHASES["cancelled"])).first.wait_for()
         acknowledged = time.perf_counter() - begun
         _until(lambda: not alive(study.folder))
         ended = time.perf_counter() - begun
@@ -167,10 +167,10 @@ def stopping(browser: Browser) -> dict[str, float]:
 
 def killed(browser: Browser) -> dict[str, Any]:
     """The server dies; the worker goes on: trials done before and after, trials lost."""
-    with running(browser) as (address, _, study):
+    with running(browser) as (app, _, study):
         _until(lambda: _done(study) >= 5)
         before = {trial.id for trial in study.done()}
-        _server(address).kill()
+        app.process.kill()
         _until(lambda: not alive(study.folder))
         after = {trial.id for trial in study.done()}
         return {
@@ -181,18 +181,9 @@ def killed(browser: Browser) -> dict[str, Any]:
         }
 
 
-def _server(address: str) -> psutil.Process:
-    """The process that listens at an address."""
-    port = int(address.rsplit(":", 1)[1])
-    for one in psutil.Process().children(recursive=True):
-        if any(line.status == psutil.CONN_LISTEN and line.laddr.port == port for line in one.net_connections()):
-            return one
-    raise RuntimeError(f"nobody listens at {address}")
-
-
 def download(browser: Browser, size: int) -> dict[str, float]:
     """Speed and memory of a large download: an export whose model file was blown up to ``size`` MB."""
-    with running(browser) as (address, page, study):
+    with running(browser) as (app, page, study):
         page.get_by_role("button", name=copy.EXPLORE_BUTTON).first.click(timeout=120_000)
         page.locator(".mx .task .value").first.wait_for()
         page.locator(".mx").get_by_role("button", name="Use this mix").click()
@@ -203,7 +194,7 @@ def download(browser: Browser, size: int) -> dict[str, float]:
         target = str(link.get_attribute("href"))
         [model] = (study.folder / "exports").rglob(Path(target).name)
         os.truncate(model, size * 1_000_000)
-        return _fetch(address + target if target.startswith("/") else target, _server(address))
+        return _fetch(app.address + target if target.startswith("/") else target, app.process)
 
 
 def _fetch(address: str, server: psutil.Process) -> dict[str, float]:

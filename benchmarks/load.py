@@ -9,17 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -31,9 +27,9 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
+from benchmarks.browsing import ROOT, Server, served
 from benchmarks.peers.machine import machine
 from study.background.worker import busy, start, stop
-from study.checkout import ROOT
 from study.demo import write_demo
 from study.run import run
 from study.study import Study
@@ -52,36 +48,6 @@ class Tally:
     seconds: dict[str, list[float]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
-
-
-@contextmanager
-def serving(home: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """The app on a free port of this computer: (host:port, its process)."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    environment = {**os.environ, "MERGESCAPE_HOME": str(home), "MERGESCAPE_READY": "0"}
-    with open(home / "server.log", "wb") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    try:
-        _wait_for(f"http://localhost:{port}/_stcore/health", server)
-        yield f"localhost:{port}", psutil.Process(server.pid)
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
-def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 90
-    while True:
-        try:
-            with urllib.request.urlopen(address, timeout=2):
-                return
-        except OSError:
-            if time.monotonic() > deadline or server.poll() is not None:
-                raise
-            time.sleep(0.2)
 
 
 async def visit(host: str, study: str, chance: random.Random, until: float, tally: Tally) -> None:
@@ -133,16 +99,14 @@ def _error(element: Any) -> str | None:
     return None
 
 
-async def crowd(
-    host: str, server: psutil.Process, studies: list[str], visitors: int, seconds: float, seed: int
-) -> Tally:
+async def crowd(app: Server, studies: list[str], visitors: int, seconds: float, seed: int) -> Tally:
     """Many visitors at once, each with a study and a chance of its own."""
-    tally = Tally()
+    tally, host = Tally(), app.address.removeprefix("http://")
     until = time.monotonic() + seconds
 
     async def watch() -> None:
         while time.monotonic() < until:
-            tally.memory.append(_resident(server))
+            tally.memory.append(_resident(app.process))
             await asyncio.sleep(1.0)
 
     going = [
@@ -209,9 +173,9 @@ def load(visitors: int, seconds: float, seed: int, measured: Path | None = None)
     with tempfile.TemporaryDirectory() as place:
         home = Path(place)
         seen = prepare(home, measured)
-        with serving(home) as (host, server):
+        with served(home, MERGESCAPE_READY="0") as app:
             working = Working(home)
-            visits = crowd(host, server, [seen, "busy0"], visitors, seconds, seed)
+            visits = crowd(app, [seen, "busy0"], visitors, seconds, seed)
             try:
                 tally = asyncio.run(_beside(working, visits, seconds))
             finally:

@@ -8,15 +8,13 @@ The study is measured first, from seed 0: the same screens come out as long as t
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from benchmarks.served import ROOT, chromium, served
+from benchmarks.browsing import ROOT, chromium, measured_demo, served
 
 IMAGES = ROOT / "docs" / "images"
 
@@ -47,11 +45,10 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
-        for words in (["demo", str(home / "demo")], ["run", str(home / "demo"), "--trials", str(chosen.trials)]):
-            subprocess.run([sys.executable, "-m", "study", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        with served(home) as address, chromium() as browser:
+        measured_demo(home / "demo", chosen.trials)
+        with served(home) as app, chromium() as browser:
             for name in chosen.only:
-                take(browser, address, PICTURES[name], IMAGES / name)
+                take(browser, app.address, PICTURES[name], IMAGES / name)
                 print(f"docs/images/{name}")
 
 

@@ -4,15 +4,13 @@ python -m benchmarks.screenshots [--only NAME,NAME] [--out screenshots] [--study
 """
 
 import argparse
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
+from benchmarks.browsing import chromium, measured_demo, served
 from benchmarks.screens import SCREENS, prepared
-from benchmarks.served import ROOT, chromium, served
 
 SIZES = {"desk": (1280, 900), "phone": (360, 780)}
 COLOURS = ("light", "dark")
@@ -43,19 +41,12 @@ def main() -> None:
     wanted = set(filter(None, chosen.only.split(",")))
     with tempfile.TemporaryDirectory() as place:
         home = Path(place) / "studies"
-        measured = chosen.study or measure(Path(place) / "demo")
-        with prepared(home, measured), served(home) as address, chromium() as browser:
+        measured = chosen.study or measured_demo(Path(place) / "demo", 12)
+        with prepared(home, measured), served(home) as app, chromium() as browser:
             for size in SIZES:
                 for colours in COLOURS:
-                    take(browser, address, size, colours, wanted, chosen.out)
+                    take(browser, app.address, size, colours, wanted, chosen.out)
     print(f"{len(list(chosen.out.glob('*.png')))} pictures in {chosen.out}")
-
-
-def measure(folder: Path) -> Path:
-    """A demo study with twelve measured mixes."""
-    for words in (["demo", str(folder)], ["run", str(folder), "--trials", "12"]):
-        subprocess.run([sys.executable, "-m", "study", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return folder
 
 
 def take(browser: Browser, address: str, size: str, colours: str, wanted: set[str], out: Path) -> None:

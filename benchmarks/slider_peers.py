@@ -17,7 +17,6 @@ out.
 import argparse
 import json
 import os
-import socket
 import subprocess
 import tempfile
 import time
@@ -28,15 +27,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from benchmarks.browsing import chromium, provenance, quantile, served
+from benchmarks.browsing import ROOT, answering, chromium, free_port, provenance, quantile, served
 from benchmarks.peers.environment import environment
 from benchmarks.peers.sliders import LEFT, TASK, WAYS, Way
 from benchmarks.synthetic_explorer import front
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("optuna==5.0.0", "optuna-dashboard==0.21.0")
 SHOWN = 2  # tasks on the dashboard
 START = 0.3
@@ -120,27 +118,11 @@ def _written(path: Path, points: int, tasks: int) -> tuple[Path, NDArray[np.floa
 
 @contextmanager
 def _dashboard(python: Path, data: Path, tasks: int) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     script = ROOT / "benchmarks" / "peers" / "dashboard.py"
     command = [str(python), str(script), str(data), str(tasks), str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/api/meta", timeout=2).close()
-                break
-            except OSError:
-                if time.monotonic() > deadline or server.poll() is not None:
-                    raise
-                time.sleep(0.2)
-        yield address
-    finally:
-        server.kill()
-        server.wait()
+    with answering(command, f"http://127.0.0.1:{port}", "/api/meta") as server:
+        yield server.address
 
 
 def _all_tasks(python: Path, data: Path, tasks: int, patience: float) -> dict[str, float | bool]:
@@ -160,10 +142,9 @@ def _measured(
     """Milliseconds of every step, per way, in turns; and why a way is missing."""
     with ExitStack() as stack:
         sizes = [str(size) for size in Y.shape]
-        ours = stack.enter_context(served(["benchmarks/synthetic_explorer.py", *sizes], data.parent))
-        plain = stack.enter_context(served(["benchmarks/peers/plain_streamlit.py", str(data)], data.parent))
-        browser = chromium(stack.enter_context(sync_playwright()))
-        stack.callback(browser.close)
+        ours = stack.enter_context(served(data.parent, "benchmarks/synthetic_explorer.py", *sizes)).address
+        plain = stack.enter_context(served(data.parent, "benchmarks/peers/plain_streamlit.py", str(data))).address
+        browser = stack.enter_context(chromium())
         pages = {
             "ours": _opened_slider(browser.new_page(), ours, ".mx .tile"),
             "streamlit": _opened_slider(browser.new_page(), plain, "[data-testid=stMetricValue]"),

@@ -5,15 +5,16 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.load import crowd, serving
+from benchmarks.browsing import served
+from benchmarks.load import crowd
 
 
 def test_visitors_see_no_error(measured_demo: Path, tmp_path: Path) -> None:
     shutil.copytree(measured_demo, tmp_path / "seen")
-    with serving(tmp_path) as (host, server):
+    with served(tmp_path, MERGESCAPE_READY="0") as app:
         # In a thread of its own: the browser tests' driver leaves an event loop running in this one.
         with ThreadPoolExecutor(1) as thread:
-            visits = crowd(host, server, ["seen"], visitors=3, seconds=3.0, seed=0)
+            visits = crowd(app, ["seen"], visitors=3, seconds=3.0, seed=0)
             tally = thread.submit(asyncio.run, visits).result()
     assert tally.errors == []
     assert sum(map(len, tally.seconds.values())) >= 3
