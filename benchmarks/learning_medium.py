@@ -51,7 +51,8 @@ What holds, seed by seed (*scaled*, by more than two standard errors). Above `ts
 - **ReACT loses** most: its one map of the final representation, 128 × 128, is found from 64 features an expert.
 - **What is trained without labels lowers its loss, but not the errors** (table of trainings). The mean of 160
   validation samples has a standard error of about 2.5 points, so which step is kept is mostly chance. FW-Merging, which
-  is shown the labels of its samples, is above task arithmetic in every seed.
+  is shown the labels of its samples, is above task arithmetic in every seed. aTLAS, shown them too, starts at the base;
+  mostly its last step is the one that is kept, so it was not at its end.
 """
 SAMPLES_HEAD = """
 ### More samples to learn from
