@@ -101,7 +101,10 @@ class Mask:
             self._layout.view(self.scaled, entry).copy_(part / part.mean())
 
     def pull(self, slope: Tensor) -> Tensor:
-        """Turn `slope`, the gradient of the scaled mask, into that of the logits, where it lies, and return it."""
+        """Turn `slope`, the gradient of the scaled mask, into that of the logits, where it lies, and return it.
+
+        Between tensors it stays as it is: zero, where the change that it was multiplied by is.
+        """
         for entry in self._layout.entries:
             v, m, scaled = (self._layout.view(each, entry) for each in (slope, self._m, self.scaled))
             inner = (v - (v * scaled).mean()) / m.mean()

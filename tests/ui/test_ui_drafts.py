@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.models.architecture import built_in
 from study.axes import held_out, with_axis
 from study.demo import SOURCE, write_demo
 from study.folder.study_file import dump, parse
 from study.settings import MethodChoice, Samples, Screening, Settings
+from tests.forking import run_script
 from ui import copy, draft_settings, drafts, jobs
 
 
@@ -130,9 +132,8 @@ def test_a_kind_of_model_that_is_not_there_is_told_at_once(
     assert found == [] if said is None else len(found) == 1 and said in found[0]
 
 
-def test_the_kinds_read_from_files_are_those_that_open_clip_knows() -> None:
-    import open_clip
-
-    from evaluation.models.architecture import built_in
-
-    assert built_in() == set(open_clip.list_models())
+def test_the_kinds_read_from_files_are_those_that_open_clip_knows(tmp_path: Path) -> None:
+    """In a process of its own: a model description that other tests opened is among open_clip's kinds as well."""
+    script = tmp_path / "kinds.py"
+    script.write_text("import open_clip\nprint(*open_clip.list_models())")
+    assert set(run_script(script, folder=tmp_path).stdout.split()) == built_in()
