@@ -13,14 +13,17 @@ import os
 import statistics
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from playwright.sync_api import Browser
 
 from benchmarks.browsing import chromium, served
 from benchmarks.peers.machine import machine
 from study.background.worker import stop
+from study.folder.lock import holder
 from study.study import open_study
 from ui import copy
 
@@ -71,9 +74,13 @@ def visit(browser: Browser, pause: float) -> dict[str, float]:
 
 
 def end(folder: Path) -> None:
-    """Stop the worker, which outlives the app."""
+    """Stop the worker, which outlives the app, and wait until its process, which may still write a word, is gone."""
+    pid = holder(folder)
     open_study(folder).store.request_cancel()
     stop(folder)
+    if pid is not None:
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).wait(timeout=30)
 
 
 def medians(rows: list[dict[str, Any]]) -> dict[str, float]:

@@ -121,3 +121,24 @@ def _value(method: str, setting: Setting, value: object) -> Value:
 
 
 NOTHING: Mapping[str, object] = types.MappingProxyType({})
+
+
+def parsed(text: str, setting: str, form: str) -> dict[str, float]:
+    """Read NAME=NUMBER,…, the words of the setting that takes them in this form.
+
+    >>> parsed("a=0.3, b=1", "at", "EXPERT=NUMBER,…")
+    {'a': 0.3, 'b': 1.0}
+
+    Raises:
+        MergingError: a part is something else.
+    """
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, number = part.strip().partition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            raise MergingError(
+                f"'{part.strip()}' in the setting '{setting}' is not NAME=NUMBER.", f"Allowed: {form}."
+            ) from None
+    return found

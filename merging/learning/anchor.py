@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from merging.access import Access
-from merging.errors import MergingError
 from merging.groups import PerTensor, groups_in, per_tensor
 from merging.method import method
+from merging.setting import parsed
 from merging.task_vector import Entry, TaskVectors, by_expert
 from merging.threads import allowed, in_order, pool
 
@@ -72,28 +72,10 @@ def anchored(vectors: TaskVectors, on: str, at: str = "") -> Anchor:
     made = method(on)
     made.check_experts(len(vectors.names))
     usual = dict.fromkeys(vectors.names, made.default(len(vectors.names)))
-    coefficients = parsed(at) if at.strip() else usual
+    coefficients = parsed(at, "at", AT_FORM) if at.strip() else usual
     tensors = [entry.name for entry in vectors.layout.entries]
     values = per_tensor(made, vectors.names, coefficients, groups_in(tuple(coefficients)), tensors)
     return Anchor(vectors, on, coefficients, values, made.survey(vectors))
-
-
-def parsed(at: str, setting: str = "at", form: str = AT_FORM) -> dict[str, float]:
-    """Read NAME=NUMBER,….
-
-    >>> parsed("a=0.3, b=1")
-    {'a': 0.3, 'b': 1.0}
-    """
-    found: dict[str, float] = {}
-    for part in at.split(","):
-        name, _, number = part.strip().partition("=")
-        try:
-            found[name.strip()] = float(number)
-        except ValueError:
-            raise MergingError(
-                f"'{part.strip()}' in the setting '{setting}' is not NAME=NUMBER.", f"Allowed: {form}."
-            ) from None
-    return found
 
 
 def write_sum(vectors: TaskVectors, rows: Tensor, access: Access) -> None:

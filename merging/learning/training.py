@@ -14,7 +14,7 @@ from torch import Tensor
 
 from merging.access import Access, Loss
 from merging.errors import MergingError
-from merging.setting import Range, Text
+from merging.setting import Range, Text, parsed
 
 LOOK_HELP = "Steps between two looks at the validation samples; the best of them is kept. 0 never looks."
 PREFERENCE_FORM = "TASK=NUMBER,… with numbers from 0, or nothing"
@@ -65,17 +65,11 @@ def preferences(text: str, tasks: Sequence[str]) -> dict[str, float]:
     """
     if not text.strip():
         return dict.fromkeys(tasks, 1.0)
-    found = dict.fromkeys(tasks, 0.0)
-    for part in text.split(","):
-        name, _, number = part.strip().partition("=")
-        if name.strip() not in found:
-            raise MergingError(f"There is no task '{name.strip()}' to prefer.", f"The tasks are: {', '.join(tasks)}.")
-        try:
-            found[name.strip()] = float(number)
-        except ValueError:
-            raise MergingError(
-                f"The preference '{part.strip()}' has no number.", f"Allowed: {PREFERENCE_FORM}."
-            ) from None
+    given = parsed(text, "preference", PREFERENCE_FORM)
+    for name in given:
+        if name not in tasks:
+            raise MergingError(f"There is no task '{name}' to prefer.", f"The tasks are: {', '.join(tasks)}.")
+    found = dict.fromkeys(tasks, 0.0) | given
     total = sum(found.values())
     if min(found.values()) < 0.0 or not 0.0 < total < float("inf"):
         raise MergingError(f"The preferences '{text}' are not positive.", f"Allowed: {PREFERENCE_FORM}.")

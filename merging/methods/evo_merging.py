@@ -8,10 +8,9 @@ from torch import Tensor
 
 from merging.errors import MergingError
 from merging.families.factored import Factored
-from merging.learning.anchor import parsed
 from merging.lora.pairs import Pair, Pairs
 from merging.method import Array, Paper
-from merging.setting import Text
+from merging.setting import Text, parsed
 from merging.sparsity.trim import kept_largest
 from merging.task_vector import TaskVectors, by_expert
 
