@@ -162,7 +162,9 @@ def one_method(
     points = []
     for at in many:
         coefficients = dict(zip(tasks, at, strict=True))
-        points.append({"at": at, **{s: values(measurer, choice, coefficients, s) for s in ("validation", "test")}})
+        validated = values(measurer, choice, coefficients, "validation")
+        tested = values(measurer, choice, coefficients, "test", again=True)
+        points.append({"at": at, "validation": validated, "test": tested})
     equal = points[: len(scales)]
     best = max(equal, key=lambda point: float(np.mean(point["validation"])))
     return {
@@ -190,9 +192,9 @@ def ensemble(measurer: Any, choice: Any, ends: list[dict[str, float]]) -> list[f
     return found
 
 
-def values(measurer: Any, choice: Any, coefficients: dict[str, float], split: str) -> list[float]:
-    """Accuracy of every task."""
-    found = measurer.measure(choice, coefficients, split).measured
+def values(measurer: Any, choice: Any, coefficients: dict[str, float], split: str, again: bool = False) -> list[float]:
+    """Accuracy of every task; `again` of the merge of the call before."""
+    found = measurer.measure(choice, coefficients, split, again=again).measured
     return [found[task].value for task in measurer.tasks]
 
 

@@ -45,12 +45,10 @@ def _lacks(trial: Trial, splits: tuple[str, ...]) -> bool:
 def complete(study: Study, measurer: Measurer, trial: Trial, splits: tuple[str, ...]) -> None:
     """Measure the splits that a trial lacks, with samples that the measurer has loaded, and keep the outcome."""
     choice = study.method(trial.method).model_copy(update={"settings": trial.settings})
-    for split in splits:
-        if (split == "validation" and trial.state == "done") or (split == "test" and trial.test):
-            continue
-        result = measurer.measure(
-            choice, trial.coefficients, split, first=trial.fidelity if split == "validation" else None
-        )
+    lacking = [split for split in splits if _lacks(trial, (split,))]
+    for number, split in enumerate(lacking):
+        first = trial.fidelity if split == "validation" else None
+        result = measurer.measure(choice, trial.coefficients, split, first=first, again=number > 0)
         save_targets(study, split, measurer.targets(split))
         sha256 = save_outputs(study, trial.id, split, result.outputs)
         study.store.finish(trial.id, result.measured, result.seconds, split, sha256)

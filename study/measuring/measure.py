@@ -226,8 +226,11 @@ class Measurer:
         should_stop: Callable[[], bool] = lambda: False,
         first: int | None = None,
         tasks: Sequence[str] | None = None,
+        again: bool = False,
     ) -> Result:
         """Merge and measure one set of coefficients on every task (or some), on all samples or the ``first`` so many.
+
+        ``again``: the call before made this very merge; its weights are measured once more, on another split.
 
         Raises:
             EvaluationError: the merged model's outputs are not finite; names task and count.
@@ -235,7 +238,8 @@ class Measurer:
         """
         self.directions(choice, should_stop)  # prepared once per study: not a cost of this trial
         begun = time.perf_counter()
-        self.merge(choice, coefficients, exact, dtype)
+        if not again:
+            self.merge(choice, coefficients, exact, dtype)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         merged = time.perf_counter()

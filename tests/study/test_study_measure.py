@@ -41,3 +41,16 @@ def test_the_study_says_how_passes_compute(fresh_demo: Path) -> None:
         moved = np.abs(found[1][task] - exact).max()
         assert 0 < moved < 0.05 * np.ptp(exact)
     assert not (study.folder / "samples" / "precision.json").exists()
+
+
+def test_another_split_of_the_same_merge_takes_no_merge(fresh_demo: Path) -> None:
+    study = open_study(fresh_demo)
+    with Measurer(study, "cpu", splits=("validation", "test")) as measurer:
+        choice = study.method()
+        alone = measurer.measure(choice, POINT, "test").outputs
+        measurer.measure(choice, dict.fromkeys(POINT, 0.0))
+        measurer.measure(choice, POINT)
+        written = measurer.buffer._version
+        found = measurer.measure(choice, POINT, "test", again=True).outputs
+        assert measurer.buffer._version == written
+        assert all(np.array_equal(found[task], outputs) for task, outputs in alone.items())
