@@ -1,8 +1,9 @@
 """One trainer for everything that is learned by gradients: coefficients per expert, per tensor, masks.
 
 The parameters λ are turned into weights by `write`, and the gradient of the weights into one of λ by `pull`; a
-preference weighs the tasks' losses. Every few steps the tasks' metrics on validation samples are looked at, and the λ
-with the best of them is what remains: the losses without labels go on falling when the merge is past its best.
+preference weighs the tasks' losses. Every few steps, and at the end, the tasks' metrics on validation samples are
+looked at, and the λ with the best of them is what remains: the losses without labels go on falling when the merge is
+past its best.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from merging.access import Access, Loss
 from merging.errors import MergingError
 from merging.setting import Range, Text, parsed
 
-LOOK_HELP = "Steps between two looks at the validation samples; the best of them is kept. 0 never looks."
+LOOK_HELP = "Steps between two looks at the validation samples, the last at the end; the best is kept. 0 never looks."
 PREFERENCE_FORM = "TASK=NUMBER,… with numbers from 0, or nothing"
 Steps = Annotated[int, Range(0, 10000, "Steps of the training; 0 keeps what it starts from.")]
 Rate = Annotated[float, Range(1e-5, 1.0, "Length of a step.")]
@@ -94,7 +95,8 @@ def train(
     curve: list[dict[str, Any]] = []
     best, place, kept = -float("inf"), 0, start
     for step in range(course.steps + 1):
-        looked = course.look > 0 and step % course.look == 0 and course.steps > 0
+        ended = step == course.steps
+        looked = course.look > 0 and course.steps > 0 and (ended or step % course.look == 0)
         if looked:
             (show or write)(values)
             scores = access.score()
@@ -104,7 +106,7 @@ def train(
                 best, place, kept = mean, step, values.clone()
             elif step - place >= PATIENCE * course.look:
                 break
-        if step == course.steps:
+        if ended:
             break
         access.tell(course.phase, step, course.steps)
         write(values)

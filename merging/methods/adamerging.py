@@ -42,6 +42,7 @@ class AdaMerging(Method):
     paper: ClassVar[Paper] = Paper(
         "2310.02575", "AdaMerging: Adaptive Model Merging for Multi-Task Learning", 2024, "Yang et al."
     )
+    revision: ClassVar[int] = 2
 
     by: Annotated[Literal["layer", "task"], Choice("layer: one number per expert and tensor; task: per expert.")] = (
         "layer"

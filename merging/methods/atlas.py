@@ -22,8 +22,8 @@ class Atlas(Method):
     cross-entropy on labelled samples by AdamW with weight decay 0.1; the epoch with the best validation metric is kept.
     Directions: Λ_t τ_t.
 
-    Deviation: the authors take 20 epochs over thousands of samples with rate 1e-3. With some dozens of samples that
-    many steps would hardly leave 0, so the rate is 1e-2.
+    Deviations: the authors take 20 epochs over thousands of samples with rate 1e-3. With some dozens of samples that
+    many steps would hardly leave 0, so the rate is 1e-2. Gradients are not clipped (theirs to norm 1).
 
     Cost and memory: as AdaMerging, a forward and a backward pass of 16 samples a task per step.
     Measured for ViT-B/32, 2 experts, 1 thread: 49 minutes of one core for 300 steps of 16 samples a task (on the
@@ -41,6 +41,7 @@ class Atlas(Method):
     paper: ClassVar[Paper] = Paper(
         "2407.02880", "Knowledge Composition using Task Vectors with Learned Anisotropic Scaling", 2024, "Zhang et al."
     )
+    revision: ClassVar[int] = 2
 
     steps: Steps = 300
     rate: Rate = 1e-2

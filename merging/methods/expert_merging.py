@@ -24,8 +24,8 @@ class ExpertMerging(Method):
     What the experts say is computed once. Directions: α_t τ_t.
 
     Deviations: each block's distance is divided by the size of what is aimed at, so that no block rules the sum;
-    batches in place of few single samples, with a smaller rate (0.1, theirs 0.5 for one pass over 5 samples);
-    norms, biases and embeddings are learned too.
+    batches in place of few single samples, with a smaller rate (0.1, theirs 0.5 for one pass over 5 samples) and γ
+    (0.05, theirs 5); norms, biases and embeddings are learned too.
 
     Cost and memory: as AdaMerging, and the block outputs of every expert for its samples.
     Measured for ViT-B/32, 2 experts, 1 thread: 33 minutes of one core for 200 steps of 16 samples a task (on the
@@ -44,6 +44,7 @@ class ExpertMerging(Method):
         2026,
         "Zhang et al.",
     )
+    revision: ClassVar[int] = 2
 
     start: Annotated[float, Range(0.01, 0.99, "α at the start.")] = 0.3
     steps: Steps = 200

@@ -57,24 +57,28 @@ def regmean(data: dict[str, State], c: dict[str, float], keep: float = 0.95, rid
 
 
 def regmean_pp(data: dict[str, State], c: dict[str, float]) -> State:
-    """arXiv 2508.03121: block by block. Here every layer is a block of its own, or stands between blocks."""
+    """arXiv 2508.03121: block by block, from what the merged blocks before give; the block itself is the expert's."""
     change = taus(data)
     rows = {e: {name: value / 3 for name, value in change[e].items()} for e in EXPERTS}
     linear = [name for name, (how, _) in seen(data["base"], "a").items() if how == "rows"]
-    blocks = [[name] for name in linear]
-    done: set[str] = set(data["base"]) - set(linear)
-    for block in blocks:
+    blocks: dict[str, list[str]] = {}
+    for name in linear:
+        blocks.setdefault(block(name), []).append(name)
+    for place, block_names in blocks.items():
         merged = added(data, rows, dict.fromkeys(EXPERTS, 1.0))
-        for name in block:
-            grams = {}
-            for e in EXPERTS:
-                mixed = {key: merged[key] if key in done else data[e][key] for key in merged}
-                x = seen(mixed, e)[name][1]
-                grams[e] = x.T @ x / network.ROWS
+        inputs = {}
+        for e in EXPERTS:
+            inputs[e] = seen({key: data[e][key] if block(key) == place else merged[key] for key in merged}, e)
+        for name in block_names:
+            grams = {e: inputs[e][name][1].T @ inputs[e][name][1] / network.ROWS for e in EXPERTS}
             for e, value in solved(data, name, grams, 1e-6, 0.95).items():
                 rows[e][name] = value
-        done |= set(block)
     return added(data, rows, c)
+
+
+def block(name: str) -> str:
+    """`layers.N`, or the module that a tensor outside of them belongs to."""
+    return ".".join(name.split(".")[:2]) if name.startswith("layers.") else name.split(".")[0]
 
 
 def lot(data: dict[str, State], c: dict[str, float], scale: float = 1.2) -> State:

@@ -1,7 +1,7 @@
 """Make the golden values of the methods that learn from samples: `python tests/golden/make_samples.py [METHOD …]`.
 
 Values come from `formulas_samples.py` and `formulas_trained.py`: the published equations in plain numpy float64, on the
-network of `network.py` and the checkpoints of `inputs.json` or `inputs_projection.json`.
+network of `network.py` and the checkpoints of `inputs.json`, `inputs_projection.json` or `inputs_blocks.json`.
 """
 
 import json
@@ -57,39 +57,62 @@ PROJECTED: dict[str, list[tuple[dict[str, object], dict[str, float], Make, float
     ],
 }
 EVERY = formulas_trained.by_gradients()
+BLOCKED = {"regmean_pp": [({}, ONES, formulas.regmean_pp, 2e-5)]}  # beside its case on `inputs.json`
 
 
-def projection() -> dict[str, dict[str, list[object]]]:
-    """A base and three experts whose last tensor is a projection, seeded: `inputs_projection.json`."""
-    dice = np.random.default_rng(7)
-    shapes = {"layers.0.fc.weight": (5, 4), "z.proj.bias": (4,), "z.proj.weight": (4, 5)}
+def drawn(seed: int, shapes: dict[str, tuple[int, ...]]) -> dict[str, formulas.State]:
+    """A base and three experts."""
+    dice = np.random.default_rng(seed)
     base = {name: dice.normal(size=shape).round(4) for name, shape in shapes.items()}
     moved = {e: {n: (v + 0.3 * dice.normal(size=v.shape)).round(4) for n, v in base.items()} for e in formulas.EXPERTS}
-    return {who: {n: v.tolist() for n, v in state.items()} for who, state in {"base": base, **moved}.items()}
+    return {"base": base, **moved}
+
+
+DRAWN = {
+    # the last tensor is a projection
+    "inputs_projection": drawn(7, {"layers.0.fc.weight": (5, 4), "z.proj.bias": (4,), "z.proj.weight": (4, 5)}),
+    # blocks with a norm and a bias before, and between, their linear layers
+    "inputs_blocks": drawn(
+        8,
+        {
+            "layers.0.a.norm.weight": (5,),
+            "layers.0.b.fc.bias": (4,),
+            "layers.0.b.fc.weight": (4, 5),
+            "layers.0.c.fc.weight": (5, 4),
+            "layers.1.a.norm.weight": (4,),
+            "layers.1.b.fc.weight": (3, 4),
+        },
+    ),
+}
+
+
+def made_cases(inputs: str, cases: list[tuple[dict[str, object], dict[str, float], Make, float]]) -> list[object]:
+    held = json.loads((HERE / f"{inputs}.json").read_text(encoding="utf-8"))
+    data = {who: {name: np.asarray(v, np.float64) for name, v in state.items()} for who, state in held.items()}
+    return [
+        {
+            **({} if inputs == "inputs" else {"inputs": inputs}),
+            "source": SOURCE,
+            "settings": settings,
+            "coefficients": c,
+            "exact": False,
+            "tolerance": tolerance,
+            "expected": {key: np.round(value, 8).tolist() for key, value in sorted(make(data, c).items())},
+        }
+        for settings, c, make, tolerance in cases
+    ]
 
 
 def main(wanted: list[str]) -> None:
-    (HERE / "inputs_projection.json").write_text(json.dumps(projection()) + "\n", encoding="utf-8")
+    for file, states in DRAWN.items():
+        held = {who: {n: v.tolist() for n, v in state.items()} for who, state in states.items()}
+        (HERE / f"{file}.json").write_text(json.dumps(held) + "\n", encoding="utf-8")
     for name, cases in {**CASES, **PROJECTED, **EVERY}.items():
         if wanted and name not in wanted:
             continue
-        inputs = "inputs_projection" if name in PROJECTED else "inputs"
-        held = json.loads((HERE / f"{inputs}.json").read_text(encoding="utf-8"))
-        data = {who: {name: np.asarray(v, np.float64) for name, v in state.items()} for who, state in held.items()}
-        made = [
-            {
-                "source": SOURCE,
-                "settings": settings,
-                "coefficients": c,
-                "exact": False,
-                "tolerance": tolerance,
-                "expected": {key: np.round(value, 8).tolist() for key, value in sorted(make(data, c).items())},
-            }
-            for settings, c, make, tolerance in cases
-        ]
-        said = {"method": name, "command": f"python tests/golden/make_samples.py {name}"}
-        said |= {} if inputs == "inputs" else {"inputs": inputs}
-        text = json.dumps({**said, "cases": made})
+        made = made_cases("inputs_projection" if name in PROJECTED else "inputs", cases)
+        made += made_cases("inputs_blocks", BLOCKED.get(name, []))
+        text = json.dumps({"method": name, "command": f"python tests/golden/make_samples.py {name}", "cases": made})
         (HERE / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 

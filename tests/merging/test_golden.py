@@ -23,7 +23,7 @@ def test_golden_values(name: str, number: int, golden_families) -> None:
     data = json.loads(FILES[name].read_text(encoding="utf-8"))
     case = data["cases"][number]
     assert data["method"] == name and case["source"] and data["command"]
-    golden_family = golden_families(data.get("inputs", "inputs"))
+    golden_family = golden_families(case.get("inputs", "inputs"))
     experts = [expert for expert in golden_family.experts if expert.name in case["coefficients"]]
     with task_vectors(golden_family.base, experts) as vectors:
         made = method(name, case["settings"])

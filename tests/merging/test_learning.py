@@ -176,6 +176,15 @@ def test_what_validates_best_is_kept_and_the_curve_with_it(families) -> None:
         assert set(learned) == set(group.names) and set(learned["e0"]) == set(vectors.layout.index)
 
 
+def test_the_end_of_a_training_is_looked_at(families) -> None:
+    group = families(3)
+    with task_vectors(group.base, group.experts) as vectors:
+        access = Toy(vectors.layout, vectors.names)
+        made = method("atlas", {"steps": 3, "rate": 0.1, "look": 25})
+        curve = prepare(made, vectors, access=access).facts["curve"]
+    assert [each["step"] for each in curve] == [0, 3]
+
+
 def test_a_preference_favours_its_task(families) -> None:
     group = families(2)
     found = {}
