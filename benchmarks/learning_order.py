@@ -13,7 +13,9 @@ rep-mtl.safetensors.
 """
 
 import argparse
+import hashlib
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.learning_methods import GROUPS, SCALES, SIX, TASKS
 
@@ -135,11 +138,12 @@ def one_row(
     given: dict[str, Any],
     lines: dict[str, list[float]],
     should_stop: Callable[[], bool] = lambda: False,
+    merges: Path | None = None,
 ) -> dict[str, Any]:
-    """What is kept of one method and seed."""
+    """What is kept of one method and seed; `merges` is a folder for what other seeds merge alike."""
     from study.settings import MethodChoice
 
-    row = one_method(measurer, MethodChoice(name=name.split("+")[0], settings=given), seed, should_stop)
+    row = one_method(measurer, MethodChoice(name=name.split("+")[0], settings=given), seed, should_stop, merges)
     row |= {"seed": seed, "group": group, "method": name, "settings": given}
     row |= {"base": lines["base"], "experts": lines["experts"]}
     row["hypervolume"] = volume([point["test"] for point in row["points"]], lines["experts"])
@@ -147,7 +151,11 @@ def one_row(
 
 
 def one_method(
-    measurer: Any, choice: Any, seed: int, should_stop: Callable[[], bool] = lambda: False
+    measurer: Any,
+    choice: Any,
+    seed: int,
+    should_stop: Callable[[], bool] = lambda: False,
+    merges: Path | None = None,
 ) -> dict[str, Any]:
     """Prepare a method, measure its points, and read the two means."""
     tasks = list(measurer.tasks)
@@ -162,9 +170,8 @@ def one_method(
     points = []
     for at in many:
         coefficients = dict(zip(tasks, at, strict=True))
-        validated = values(measurer, choice, coefficients, "validation")
-        tested = values(measurer, choice, coefficients, "test", again=True)
-        points.append({"at": at, "validation": validated, "test": tested})
+        same = merges if len(set(at)) == 1 else None
+        points.append({"at": at, **both(measurer, choice, coefficients, same)})
     equal = points[: len(scales)]
     best = max(equal, key=lambda point: float(np.mean(point["validation"])))
     return {
@@ -177,6 +184,27 @@ def one_method(
         "kept": directions.facts.get("best"),
         "curve": [[one["step"], one["mean"], one.get("loss")] for one in directions.facts.get("curve", ())],
     }
+
+
+def both(measurer: Any, choice: Any, coefficients: dict[str, float], merges: Path | None) -> dict[str, list[float]]:
+    """Accuracy of every task on validation and test samples, of one merge.
+
+    A merge that is computed anew each time and has seen no samples is kept in `merges`, for other seeds.
+    """
+    method = measurer.method(choice)
+    file = None
+    if merges is not None and method.linearity == "nonlinear" and not method.needs:
+        said = json.dumps([choice.name, choice.settings, coefficients], sort_keys=True)
+        file = merges / f"merge-{hashlib.sha256(said.encode()).hexdigest()[:16]}.pt"
+    known = file is not None and file.exists()
+    if file is not None and known:
+        measurer.buffer.copy_(torch.load(file, weights_only=True))
+    found = {"validation": values(measurer, choice, coefficients, "validation", again=known)}
+    if file is not None and not known:
+        draft = file.with_suffix(f".{os.getpid()}")
+        torch.save(measurer.buffer, draft)
+        draft.replace(file)
+    return {**found, "test": values(measurer, choice, coefficients, "test", again=True)}
 
 
 def ensemble(measurer: Any, choice: Any, ends: list[dict[str, float]]) -> list[float]:

@@ -156,9 +156,8 @@ def _measure(folder: Path, given: dict[str, Any], seed: int, names: tuple[str, .
             if time.time() > deadline:
                 return
             try:
-                put(
-                    ("row", seed, one_row(measurer, seed, group, name, settings, lines, lambda: time.time() > deadline))
-                )
+                row = one_row(measurer, seed, group, name, settings, lines, lambda: time.time() > deadline, folder)
+                put(("row", seed, row))
             except Cancelled:
                 return
             except Exception:

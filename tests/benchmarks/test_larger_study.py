@@ -10,6 +10,7 @@ import torch
 from benchmarks.larger import training
 from benchmarks.larger.pictures import SIDE, draw, keep, unpack
 from benchmarks.larger_study import main
+from benchmarks.learning_methods import SCALES
 from benchmarks.learning_order import volume
 from demo.drawing.material import Material
 
@@ -46,9 +47,9 @@ def words(materials: list[Material], folder: Path) -> list[str]:
 
 
 def test_every_step_is_written_and_a_run_goes_on_where_it_stopped(materials: list[Material], tmp_path: Path) -> None:
-    methods = ("task_arithmetic", "lot", "featcal+tsv_m", "concrete")
+    methods = ("task_arithmetic", "iso_c", "lot", "featcal+tsv_m", "concrete")
     asked = [*words(materials, tmp_path), "--folder", str(tmp_path / "models")]
-    assert main([*asked, "--only", "task_arithmetic,lot"]) == 0
+    assert main([*asked, "--only", "task_arithmetic,iso_c,lot"]) == 0
     expert = tmp_path / "models" / "surfaces.safetensors"
     trained = expert.stat().st_mtime_ns
     assert main([*asked, "--only", ",".join(methods)]) == 0
@@ -63,8 +64,12 @@ def test_every_step_is_written_and_a_run_goes_on_where_it_stopped(materials: lis
     assert found["rows"][-1]["curve"][0][0] == 0
     assert 0.0 < found["training"]["surfaces"]["moved"] < 1.0
     again = found["training"] | {"surfaces": found["training"]["surfaces"] | {"seconds": 1e9}}
-    (tmp_path / "out.json").write_text(json.dumps(found | {"training": again}))
-    assert main([*asked, "--only", "lot"]) == 0, "the same models, trained in another time"
+    rows = {row["method"]: row for row in found["rows"]}
+    without = [row for row in found["rows"] if row["method"] != "iso_c"]
+    (tmp_path / "out.json").write_text(json.dumps(found | {"training": again, "rows": without}))
+    assert main([*asked, "--only", "iso_c"]) == 0, "the same models, trained in another time"
+    assert len(list((tmp_path / "models").glob("merge-*.pt"))) == len(SCALES)
+    assert json.loads((tmp_path / "out.json").read_text())["rows"][-1]["points"] == rows["iso_c"]["points"]
     assert set(found["later"]) == {row["commit"] for row in found["rows"]}
     (tmp_path / "out.json").write_text(json.dumps(found | {"training": found["training"] | {"parameters": 1}}))
     with pytest.raises(SystemExit, match="other models"):
