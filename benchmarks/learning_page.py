@@ -5,25 +5,44 @@ python -m benchmarks.learning_page [--out FILE.md]
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.learning_medium import tables
 from benchmarks.learning_methods import TASKS
 from benchmarks.learning_more import loaded
 from benchmarks.learning_order import OUT
-from benchmarks.learning_table import means, order, references, table
+from benchmarks.learning_summary import short
+from benchmarks.learning_table import means
 
 PAGE = Path("docs/learning.md")
+THREE = "demo, three experts"
+SETS = {
+    THREE: "learning_order",
+    "demo, six experts": "learning_six",
+    "larger model, four": "medium_study",
+    "still larger, seven": "larger_study",
+}
 HEAD = """# Methods that learn from samples: what they bring
-Made from `benchmarks/results/learning_order.json` by `python -m benchmarks.learning_page`; a test fails when
-they differ. How the numbers come about stands at the head of `benchmarks/learning_order.py`.
+Most [methods](methods.md) merge by the weights alone. Some also read a few dozen samples of each task, mostly without
+labels. This page measures, on four sets of experts, what that brings, what it costs, and whether the order that papers
+report holds.
 
-Tasks {tasks} of the demo; a seed draws the samples of every split (64 calibration, 40 validation and 100 test
-samples a task) and the random coefficients. Mean over seeds ± standard deviation over seeds, test accuracy in percent.
-*published*: at the published coefficients; *scaled*: at the multiple of them (1, 1.5, 2) that is best on validation;
-*hypervolume*: of the measured points (four, of the average two), half of a task's own expert's accuracy being 0 and
-the expert 1. *first* is how long preparing the method took, once per study, on a machine that was busy with other work.
+"""
+DEMO = """
+## Three experts of the demo
+Tasks {tasks}. A seed draws the samples of every split (64 a task for calibration, which are those that a method learns
+from, 40 for validation and 100 for the test) and the random coefficients. The numbers are means over seeds ± standard
+deviation over seeds.
+
+- *published*: test accuracy in percent where all coefficients are the one that the method's paper gives.
+- *scaled*: the same at the multiple of it (1, 1.5, 2) that is best on validation samples.
+- *hypervolume*: of the front of the measured points, which are the three multiples and one random point (of the
+  average one and one). 0 is half of the own expert's accuracy in a task, 1 that accuracy in every task.
+- *first*: how long preparing the method took, once per study; the median over seeds, since the machine was busy with
+  other work and now and then waited for it. `wudi` and `iso_c` prepare nothing: they are computed anew for every merge.
+
+How they come about stands at the head of `benchmarks/learning_order.py`.
 
 """
 READING = """
@@ -47,28 +66,39 @@ differences below that in one seed say little.
 - **Joint training**, the line that merging is to come near to, was shown 8,000 labelled images of each task, each
   expert 24,000, a merge 64 without labels. SAMO and Rep-MTL differ from equal weights by less than the noise.
 """
+END = """
+Made from `benchmarks/results/learning_order.json` and others beside it by `python -m benchmarks.learning_page`; a test
+fails when they differ.
+"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=PAGE)
     given = parser.parse_args()
-    result = json.loads(OUT.read_text(encoding="utf-8"))
-    given.out.write_text(page(result, loaded(OUT.parent)), encoding="utf-8")
+    given.out.write_text(page(OUT.parent), encoding="utf-8")
 
 
-def page(result: dict[str, Any], more: Sequence[str] = ()) -> str:
-    """The whole page; `more` are sections that other measurements give."""
-    rows = result["rows"]
-    parts = [HEAD.format(tasks=", ".join(TASKS)), table(rows), references(result), order(rows)]
-    parts.append(READING.format(chunks=_chunks(rows)))
-    facts = result["machine"]
-    parts.append(
+def page(folder: Path) -> str:
+    """The whole page, of the measurements in a folder."""
+    found = {
+        name: json.loads((folder / f"{file}.json").read_text(encoding="utf-8"))
+        for name, file in SETS.items()
+        if (folder / f"{file}.json").exists()
+    }
+    summary = short({name: one["rows"] for name, one in found.items()})
+    return "".join([HEAD, summary, demo(found[THREE]), *loaded(folder), END])
+
+
+def demo(result: dict[str, Any]) -> str:
+    """Three tasks of the demo."""
+    rows, facts = result["rows"], result["machine"]
+    made = (
         f"\nMade on {facts['date']} at commit {facts['commit'][:12]}, {facts['processor']}, torch {facts['torch']}; "
         f"the trained methods, WUDI, Fisher, ReACT, tuned pulls and joint models at commit {facts['later'][:12]}; "
         f"PLeaS at commit {facts['pleas'][:12]}.\n"
     )
-    return "".join([*parts, *more])
+    return "".join([DEMO.format(tasks=", ".join(TASKS)), tables(result), READING.format(chunks=_chunks(rows)), made])
 
 
 def _chunks(rows: list[dict[str, Any]]) -> str:

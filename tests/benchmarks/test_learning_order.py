@@ -9,23 +9,30 @@ import pytest
 from benchmarks.learned_cost import OUT as COST
 from benchmarks.learned_cost import costs
 from benchmarks.learning_methods import GROUPS, TASKS
-from benchmarks.learning_more import loaded
 from benchmarks.learning_order import OUT, volume
-from benchmarks.learning_page import page
-from benchmarks.learning_table import beside, means, order
+from benchmarks.learning_page import SETS, page
+from benchmarks.learning_table import beside, means, order, paired
 from merging import methods
 from tests.conftest import ROOT
 
 
 def test_the_page_is_made_from_the_measurements() -> None:
     result = json.loads((ROOT / OUT).read_text(encoding="utf-8"))
-    assert (ROOT / "docs" / "learning.md").read_text(encoding="utf-8") == page(result, loaded((ROOT / OUT).parent))
+    assert (ROOT / "docs" / "learning.md").read_text(encoding="utf-8") == page((ROOT / OUT).parent)
     names = {name for many in GROUPS.values() for name in many}
     for row in result["rows"]:
         assert row["method"] in names
         first = next(point for point in row["points"] if point["at"] == [row["default"]] * len(TASKS))
         assert row["published"] == pytest.approx(float(np.mean(first["test"])))
         assert row["hypervolume"] == pytest.approx(volume([one["test"] for one in row["points"]], row["experts"]))
+
+
+def test_what_the_page_says_in_short_is_so() -> None:
+    for name in SETS.values():
+        rows = json.loads((ROOT / OUT).with_name(f"{name}.json").read_text(encoding="utf-8"))["rows"]
+        assert all(max(paired(rows, "tsv_m", "scaled")[other]) < 0 for other in ("task_arithmetic", "ties")), name
+        if name in ("learning_order", "learning_six"):
+            assert max(means(rows, "scaled").items(), key=lambda one: one[1][0])[0] == "featcal+tsv_m", name
 
 
 def test_docstrings_state_the_time_and_memory_that_were_measured() -> None:

@@ -18,7 +18,7 @@ from tests.docs.sources import GAP, pattern, texts
 # pages that are made whole, and held to what makes them by a test of their own
 MADE = ("methods.md", "front_quality.md", "licences.md", "learning.md")
 MAKERS = [
-    *(f"benchmarks/learning_{name}.py" for name in ("page", "table", "medium", "more")),
+    *(f"benchmarks/learning_{name}.py" for name in ("page", "table", "medium", "more", "summary")),
     *(f"benchmarks/quality/{name}.py" for name in ("table", "summary", "rivals", "budgets")),
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "benchmarks" / "tables").glob("*.py")),
 ]
