@@ -10,10 +10,11 @@ scores of a predicted mix stand on the map page; the click on the way to it is m
 import argparse
 import json
 import os
+import sqlite3
 import statistics
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from study.study import open_study
 from ui import copy
 
 READING = 8.0
+ENOUGH = 5  # mixes from which the demo's map opens
 
 
 def main() -> None:
@@ -62,7 +64,7 @@ def visit(browser: Browser, pause: float) -> dict[str, float]:
             page.get_by_role("button", name=copy.DEMO_BUTTON, exact=True).wait_for(timeout=60_000)
             start_page = time.perf_counter() - begun
             page.wait_for_timeout(1000 * pause)
-            begun = time.perf_counter()
+            begun, click = time.perf_counter(), time.time()
             page.get_by_role("button", name=copy.DEMO_BUTTON, exact=True).click()
             page.get_by_role("button", name=copy.EXPLORE_BUTTON).first.click(timeout=120_000)
             button = time.perf_counter() - begun
@@ -70,7 +72,21 @@ def visit(browser: Browser, pause: float) -> dict[str, float]:
             front = time.perf_counter() - begun
             page.close()
         end(Path(home) / "demo")
-    return {"server": server, "start_page": start_page, "button": button, "front": front}
+        worked = timeline(Path(home) / "demo", click)
+    return {"server": server, "start_page": start_page, **worked, "button": button, "front": front}
+
+
+def timeline(folder: Path, click: float) -> dict[str, float]:
+    """Seconds from the click until the worker began (its libraries are imported), and until its measurements."""
+    with closing(sqlite3.connect(folder / "trials.sqlite")) as db:
+        began, proposed = db.execute("SELECT started, (SELECT min(created) FROM trials) FROM worker").fetchone()
+        done = [row[0] for row in db.execute("SELECT finished FROM trials WHERE state = 'done' ORDER BY finished")]
+    return {
+        "worker": began - click,
+        "prepared": proposed - click,
+        "first_mix": done[0] - click,
+        "enough_mixes": done[ENOUGH - 1] - click,
+    }
 
 
 def end(folder: Path) -> None:

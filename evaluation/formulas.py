@@ -18,6 +18,9 @@ BINS = 15
 
 def predictions(outputs: Array) -> Targets:
     """Class numbers (..., n) with the largest logit; the first of equals."""
+    if outputs.shape[-1] == 2:  # what numpy's argmax says too, NaN included, at a tenth of the time
+        first, second = outputs[..., 0], outputs[..., 1]
+        return np.asarray((first == first) & ~(first >= second), dtype=np.intp)
     winners: Targets = np.argmax(outputs, axis=-1)
     return winners
 
@@ -31,6 +34,8 @@ def probabilities(outputs: Array) -> Array:
 
 def margins(outputs: Array, targets: Targets) -> Array:
     """Logit of the right class minus the largest other logit, shape (..., n); positive means correct."""
+    if outputs.shape[-1] == 2:
+        return true_logits(outputs, targets) - true_logits(outputs, 1 - targets)
     # Classes first: numpy takes a maximum over few, far-apart numbers three times faster than over a short last axis.
     wrong = np.moveaxis(outputs, -1, 0).copy()
     wrong[targets, ..., np.arange(len(targets))] = -np.inf

@@ -1,6 +1,7 @@
 """From a few measured coefficient vectors to predictions, fronts and the next ones to measure. Arrays only.
 
-Importing it loads numpy, scipy and moocore; BoTorch and torch come only with the Gaussian process, when it is fitted.
+Importing it loads numpy and moocore; scipy's parts (`scipy.linalg` loads at its first use) come with the first fit,
+BoTorch and torch with the Gaussian process.
 """
 
 from surrogate.bands import Bands, bands

@@ -11,8 +11,8 @@ import heapq
 
 import moocore
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from surrogate.errors import SurrogateError
 from surrogate.observations import Array
@@ -96,7 +96,7 @@ def normalised(Y: Array) -> Array:
 
 def directions(m: int, count: int, seed: int = 0) -> Array:
     """Directions of the positive orthant, evenly spread, (count, m), unit length."""
-    z = np.abs(ndtri(np.clip(0.5 + 0.5 * sobol(m, count, seed), 0.5 + 1e-7, 1.0 - 1e-7)))
+    z = np.abs(scipy.special.ndtri(np.clip(0.5 + 0.5 * sobol(m, count, seed), 0.5 + 1e-7, 1.0 - 1e-7)))
     return np.asarray(z / np.linalg.norm(z, axis=1, keepdims=True))
 
 
@@ -121,10 +121,12 @@ def greedy_subset(heights: Array, count: int, covered: Array | None = None) -> t
     heapq.heapify(queue)
     picked: list[int] = []
     won: list[float] = []
+    more = np.empty_like(top)
     while queue and len(picked) < count:
         negative, i, stamp = heapq.heappop(queue)
         if stamp < len(picked):
-            fresh = float(np.maximum(heights[i] - top, 0.0).mean())
+            np.maximum(np.subtract(heights[i], top, out=more), 0.0, out=more)
+            fresh = float(np.add.reduce(more)) / len(more)
             heapq.heappush(queue, (-fresh, i, len(picked)))
             continue
         picked.append(i)

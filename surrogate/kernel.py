@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+import scipy
 
 from surrogate.observations import Array
 from surrogate.ties import CENTRE as CENTRE
@@ -64,7 +64,7 @@ class Posterior:
     def inverse(self) -> Array:
         """K^-1, (B, B)."""
         K = self.kernel.between(self.U, self.U) + self.kernel.nugget * np.eye(len(self.U))
-        return np.asarray(cho_solve(cho_factor(K, lower=True), np.eye(len(K))))
+        return np.asarray(scipy.linalg.cho_solve(scipy.linalg.cho_factor(K, lower=True), np.eye(len(K))))
 
     @cached_property
     def loo_sd(self) -> Array:
@@ -140,8 +140,8 @@ def _loss(theta: Array, square: Array, lines: Array, G: Array) -> tuple[float, A
 def _likelihood(K: Array, G: Array) -> tuple[float, Array]:
     """B/2 log tr(K^-1 G) + 1/2 log |K|, and its derivative by K, (B, B)."""
     B = len(K)
-    factor = cho_factor(K, lower=True)
-    inverse = cho_solve(factor, np.eye(B))
+    factor = scipy.linalg.cho_factor(K, lower=True)
+    inverse = scipy.linalg.cho_solve(factor, np.eye(B))
     AG = inverse @ G
     trace = max(float(np.trace(AG)), 1e-12)
     value = 0.5 * B * np.log(trace) + float(np.log(np.diag(factor[0])).sum())

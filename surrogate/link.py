@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from surrogate.errors import SurrogateError
 
@@ -51,7 +51,7 @@ class Link:
         """y on the link scale; y is first kept ``margin`` (a share of the range, or metric units) off the bounds."""
         if self.kind == "logit":
             share = (y - self.low) / (self.high - self.low)
-            return np.asarray(logit(np.clip(share, margin, 1.0 - margin)), dtype=np.float64)
+            return np.asarray(scipy.special.logit(np.clip(share, margin, 1.0 - margin)), dtype=np.float64)
         if self.kind == "softplus":
             gap = np.maximum(self._gap(y), margin)
             return np.asarray(gap + np.log(-np.expm1(-gap)), dtype=np.float64)
@@ -62,7 +62,7 @@ class Link:
     def inverse(self, z: Array) -> Array:
         """The metric for a value on the link scale."""
         if self.kind == "logit":
-            return np.asarray(self.low + (self.high - self.low) * expit(z), dtype=np.float64)
+            return np.asarray(self.low + (self.high - self.low) * scipy.special.expit(z), dtype=np.float64)
         if self.kind == "softplus":
             return self._from(np.logaddexp(0.0, z))
         if self.kind == "square":
@@ -72,10 +72,10 @@ class Link:
     def slope(self, z: Array) -> Array:
         """|dy/dz| at z: what the delta method needs to carry a variance over."""
         if self.kind == "logit":
-            p = expit(z)
+            p = scipy.special.expit(z)
             return np.asarray((self.high - self.low) * p * (1.0 - p), dtype=np.float64)
         if self.kind == "softplus":
-            return np.asarray(expit(z), dtype=np.float64)
+            return np.asarray(scipy.special.expit(z), dtype=np.float64)
         if self.kind == "square":
             return np.asarray(0.5 / np.maximum(np.sqrt(np.maximum(z, 0.0)), NEAR), dtype=np.float64)
         return np.ones_like(z)

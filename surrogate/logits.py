@@ -59,8 +59,12 @@ class Task:
         parts = []
         for start in range(0, len(u), step):
             mean, sd = self.mean(u[start : start + step])
-            scale = sd.astype(np.float32)[:, None, None, None]
-            parts.append(self.reading.read(function, mean[:, None] + scale * self.field[None, :count], margin))
+            scale = sd.astype(np.float32)[:, None, None]
+            if margin:
+                parts.append(self.reading.read_sampled(function, mean, scale, self.field[:count]))
+            else:
+                outputs = mean[:, None] + scale[..., None] * self.field[None, :count]
+                parts.append(self.reading.read(function, outputs, margin))
         return np.concatenate(parts) if parts else np.empty((0, count))
 
     def plain(self, function: MetricFunction, u: Array, margin: bool) -> Array:

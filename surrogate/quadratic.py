@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 from surrogate.link import Link
 from surrogate.observations import Array, Observations, check_points, need_trials, to_unit
@@ -199,10 +199,10 @@ def _ridge(v: Array, z: Array, variance: Array, diagonal: bool, tau: float, link
     penalty = np.full(p, 1.0 / tau)
     penalty[0] = 1e-9 / tau
     Q, R = np.linalg.qr(np.concatenate([F * w[:, None], np.diag(penalty)]))
-    beta = solve_triangular(R, Q[:n].T @ (z * w))
+    beta = scipy.linalg.solve_triangular(R, Q[:n].T @ (z * w))
     leverage = np.clip((Q[:n] ** 2).sum(axis=1), 0.0, 1.0)
     error = z - F @ beta
-    root = solve_triangular(R, np.eye(p))
+    root = scipy.linalg.solve_triangular(R, np.eye(p))
     pull = float(np.sum((error * w) ** 2))
     pooled = (pull + 2.0) / (n - float(leverage.sum()) + 2.0)
     crossed = float(np.mean((error * w) ** 2 / np.maximum(1.0 - leverage, 1e-6)))

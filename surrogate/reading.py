@@ -20,6 +20,7 @@ from surrogate.observations import Array, MetricFunction, Outputs
 
 Floats = NDArray[np.float32]
 MODELLED_CLASSES = 32
+NEAR = 100_000  # numbers of which a handful of arrays stay in a processor's cache
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,35 @@ class Reading:
     def read(self, function: MetricFunction, modelled: Floats, margin: bool) -> Array:
         """A metric of modelled outputs (..., c, s): (...)."""
         if margin:
-            pair = np.stack([modelled[..., 0, :], modelled[..., 1:, :].max(axis=-2)], axis=-1)
-            return np.asarray(function(pair, np.zeros(len(self.targets), dtype=np.int64)), dtype=np.float64)
+            return self._read_margin(function, modelled[..., 0, :], modelled[..., 1:, :].max(axis=-2))
         return np.asarray(function(self.full(modelled), self.targets), dtype=np.float64)
+
+    def read_sampled(self, function: MetricFunction, mean: Floats, scale: Floats, field: Floats) -> Array:
+        """A metric, read from margins, of mean (k, c, s) + scale (k, 1, 1) times field (draws, c, s): (k, draws)."""
+        step = max(1, NEAR // (len(field) * mean.shape[-1]))
+        parts = []
+        for start in range(0, len(mean), step):
+            some = slice(start, start + step)
+            parts.append(self._read_margin(function, *_sampled_margin(mean[some], scale[some], field)))
+        return np.concatenate(parts)
+
+    def _read_margin(self, function: MetricFunction, true: Floats, best: Floats) -> Array:
+        pair = np.moveaxis(np.stack([true, best]), 0, -1)
+        return np.asarray(function(pair, np.zeros(len(self.targets), dtype=np.int64)), dtype=np.float64)
+
+
+def _sampled_margin(mean: Floats, scale: Floats, field: Floats) -> tuple[Floats, Floats]:
+    """The outputs of the true class and of the best other one, (k, draws, s) each.
+
+    Class by class, so that the numbers stay in the cache.
+    """
+    true, best = (mean[:, None, c] + scale * field[None, :, c] for c in (0, 1))
+    other = np.empty_like(best)
+    for c in range(2, mean.shape[1]):
+        np.multiply(scale, field[None, :, c], out=other)
+        other += mean[:, None, c]
+        np.maximum(best, other, out=best)
+    return true, best
 
 
 def plan(outputs: Outputs, targets: NDArray[Any], functions: Sequence[MetricFunction]) -> Reading:

@@ -15,16 +15,38 @@ MARKS = {
     "specialist": ("specialist alone", "triangle-up", SPECIALIST),
     None: ("mix", "diamond", CHECKED),
 }
+# Several ways of blending: the first keeps the diamond, the others have a sign of their own in it, as on the map.
+METHODS = (
+    ("diamond", CHECKED),
+    ("diamond-x-open", "#9B3F7A"),
+    ("diamond-cross-open", "#6B6100"),
+    ("diamond-open-dot", "#4B4BB0"),
+)
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # lines that differ without colour
 ROLES = {"specialist": "expert"}
 Json = Mapping[str, Any]
 
 
 def live_figure(rows: Sequence[Json], x: Json, y: Json) -> go.Figure:
-    """Every measured mix on two tasks; ``rows``: {"metrics", "role", "number"}, ``x``, ``y``: task facts."""
+    """Every measured mix on two tasks; ``rows``: {"metrics", "role", "number", "method": its title}, ``x``, ``y``: task
+    facts. Where there is more than one way of blending, each has its own mark."""
     figure = go.Figure()
-    for role, (name, symbol, colour) in MARKS.items():
-        mine = [row for row in rows if row["role"] == role]
+    methods = list(dict.fromkeys(row["method"] for row in rows if row["role"] is None))
+    kinds = [
+        (*mark, [row for row in rows if row["role"] == role])
+        for role, mark in MARKS.items()
+        if role or len(methods) < 2
+    ]
+    if len(methods) > 1:
+        kinds += [
+            (
+                method,
+                *METHODS[i % len(METHODS)],
+                [row for row in rows if row["role"] is None and row["method"] == method],
+            )
+            for i, method in enumerate(methods)
+        ]
+    for name, symbol, colour, mine in kinds:
         if not mine:
             continue
         figure.add_scatter(

@@ -37,6 +37,17 @@ def opening_revision(study: Study, measuring: bool) -> str:
     return revision
 
 
+def begin(study: Study) -> None:
+    """Begin the first map of a study that is being measured, before anybody asks: who opens it waits for the rest."""
+    place, now = str(study.folder), time.monotonic()
+    with _lock:
+        if place in _making or _made.get(place, ("", 0.0))[0].startswith(study.context):
+            return
+        _made[place] = (study.store.revision(), now)
+        _making.add(place)
+    threading.Thread(target=_make, args=(study.folder.name, place), daemon=True).start()
+
+
 def follows(study: Study, shown: str, method: str, measuring: bool) -> bool:
     """Whether the map went on from the revision ``shown`` to a newer one, whose map is there to be drawn at once."""
     newest = opening_revision(study, measuring)

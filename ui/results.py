@@ -9,7 +9,7 @@ import streamlit as st
 from study.front import baselines, task_facts
 from study.keeping.table import as_csv, as_parquet, table
 from study.study import Study
-from ui import copy, figures, words
+from ui import copy, figures, methods, words
 from ui import copy_run as told
 from ui.payload import role_of
 
@@ -23,15 +23,18 @@ def chart(study: Study, facts: dict[str, Any]) -> None:
     if not trials:
         return
     tasks = task_facts(study)
+    titles = {name: methods.title(name) for name in {trial.method for trial in trials}}
     every: list[dict[str, Any]] = [
         {
             "number": trial.number,
             "role": role_of(trial.id, lines),
+            "method": titles[trial.method],
             "metrics": {name: one.value for name, one in trial.metrics.items()},
             "fidelity": trial.fidelity,
         }
         for trial in trials
     ]
+    several = len(facts["methods"]) > 1
     rows = [row for row in every if row["fidelity"] is None]  # others are not to be compared with these
     if len(tasks) > 1:
         st.subheader(copy.LIVE_TITLE)
@@ -48,7 +51,9 @@ def chart(study: Study, facts: dict[str, Any]) -> None:
     with st.expander(copy.RESULTS_TITLE):
         st.dataframe(
             [
-                {"#": row["number"], **{t["title"]: words.score(row["metrics"][t["name"]], t["unit"]) for t in tasks}}
+                {"#": row["number"]}
+                | ({told.BLENDING: row["method"]} if several else {})
+                | {t["title"]: words.score(row["metrics"][t["name"]], t["unit"]) for t in tasks}
                 | ({told.SEEN: str(row["fidelity"] or told.SEEN_ALL)} if len(rows) < len(every) else {})
                 for row in reversed(every)
             ],

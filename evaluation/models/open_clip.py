@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from evaluation.data.source import Sample
 from evaluation.errors import EvaluationError, nearest
+from evaluation.models import lean
 from evaluation.models.architecture import PICTURE_SIDE
 from evaluation.models.binding import bind
 from evaluation.models.head import Head, prompted
@@ -39,7 +40,7 @@ class OpenClip:
         device: torch.device,
         config: Mapping[str, Any],
     ) -> None:
-        from open_clip.transform import PreprocessCfg, image_transform_v2
+        transform = lean.open_clip().transform
 
         self.name = name
         self._config = dict(config)
@@ -51,7 +52,7 @@ class OpenClip:
         self.device = device
         self._tokenizer = tokenizer
         self._settings: dict[str, Any] = dict(self._visual.preprocess_cfg)
-        self._transform = image_transform_v2(PreprocessCfg(**self._settings), is_train=False)
+        self._transform = transform.image_transform_v2(transform.PreprocessCfg(**self._settings), is_train=False)
 
     @property
     def width(self) -> int:
@@ -118,23 +119,23 @@ class OpenClip:
 def open_clip_model(model: str | Path, tokenizer: Path | None, device: torch.device) -> OpenClip:
     """Build an open_clip network by name, config file or folder; see `open_model`."""
     with _quiet():
-        import open_clip
-
+        open_clip = lean.open_clip()
         name = _identifier(model, open_clip.list_models())
         with _as_known(name) as known:
+            config = open_clip.get_model_config(known) or {}
+            lean.complete(config)
             try:
                 module = _build(known, device)
             except (RuntimeError, TypeError, ValueError, KeyError, ImportError) as error:
                 raise EvaluationError(f"Model '{model}' cannot be built: {error}.") from None
             words = _tokenizer(model, known, tokenizer)
-            config = open_clip.get_model_config(known)
     size, rows = getattr(words, "vocab_size", None), getattr(module, "vocab_size", None)
     if isinstance(size, int) and isinstance(rows, int) and size > rows:
         raise EvaluationError(
             f"The tokenizer of model '{model}' has {size} tokens, its text tower knows {rows}.",
             "Give the tokenizer (BPE file) that belongs to the model.",
         )
-    return OpenClip(str(model), module, words, device, config or {})
+    return OpenClip(str(model), module, words, device, config)
 
 
 def _identifier(model: str | Path, names: Sequence[str]) -> str | Path:
@@ -178,24 +179,20 @@ def _as_known(name: str | Path) -> Iterator[str]:
 
 
 def _build(known: str, device: torch.device) -> nn.Module:
-    import open_clip
-
     devices = [device] if device.type == "cuda" else []
     # Random weights until `bind`: drawn from a seed of their own, and nobody else's generator moves.
     with torch.random.fork_rng(devices), torch.device(device):
         torch.manual_seed(0)
-        module: nn.Module = open_clip.create_model(
+        module: nn.Module = lean.open_clip().create_model(
             known, precision="fp32", device=device, load_weights=False, pretrained_text=False
         )
     return module
 
 
 def _tokenizer(model: str | Path, known: str, path: Path | None) -> Any:
-    import open_clip
-
     if path is None:
         try:
-            return open_clip.get_tokenizer(known)
+            return lean.open_clip().get_tokenizer(known)
         except (OSError, ValueError, ImportError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise EvaluationError(
@@ -203,7 +200,7 @@ def _tokenizer(model: str | Path, known: str, path: Path | None) -> Any:
                 "It is fetched from the hub once, and needs the package transformers; or give a BPE file (tokenizer).",
             ) from None
     try:
-        return open_clip.get_tokenizer(known, bpe_path=str(path.resolve(strict=True)))
+        return lean.open_clip().get_tokenizer(known, bpe_path=str(path.resolve(strict=True)))
     except (OSError, EOFError, UnicodeDecodeError, TypeError) as error:
         raise EvaluationError(
             f"Tokenizer '{path}' of model '{model}' cannot be read: {error}.",

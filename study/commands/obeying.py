@@ -16,7 +16,7 @@ from pathlib import Path
 from study.commands.terminal import main as command
 
 PATIENCE = 1800.0  # seconds without an order after which it gives its memory back
-WANTED = ("torch", "study.run", "study.export", "open_clip")
+WANTED = ("torch", "study.run", "study.export", "scipy.stats")
 
 
 def main() -> None:
@@ -25,6 +25,8 @@ def main() -> None:
     for name in WANTED:
         with suppress(Exception):  # a command that needs it meets the same error and writes it into its log
             importlib.import_module(name)
+    with suppress(Exception):
+        importlib.import_module("evaluation.models.lean").open_clip()
     from merging import describe, methods  # after the rest: it loads torch
 
     listed = {"methods": [describe(kind) for kind in methods().values()]}

@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import open_clip
 import pytest
 import torch
 from PIL import Image
@@ -11,6 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from evaluation.errors import EvaluationError
+from evaluation.models import lean
 from evaluation.models.head import read_head
 from evaluation.models.opening import open_model
 
@@ -55,7 +55,7 @@ def test_open_clip_gives_the_networks_own_logits(kind, tmp_path, bpe, layout):
     model.bind(entries, buffer, others)
     side = KINDS[kind]["vision_cfg"]["image_size"]
     inputs = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(1))
-    words = open_clip.get_tokenizer("ViT-B-32", bpe_path=str(bpe), context_length=24)(["a cat.", "a dog."])
+    words = lean.open_clip().get_tokenizer("ViT-B-32", bpe_path=str(bpe), context_length=24)(["a cat.", "a dog."])
     network = model.module
     with torch.inference_mode():
         found = model.forward(inputs, model.head(("cat", "dog"), ("a {}.",)))

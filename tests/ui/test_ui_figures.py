@@ -8,8 +8,8 @@ A = {"name": "a", "title": "A", "unit": "fraction", "direction": "max"}
 LOSS = {"name": "b", "title": "B", "unit": "nats", "direction": "min"}
 
 
-def row(a: float, b: float, role: str | None = None) -> dict[str, object]:
-    return {"metrics": {"a": a, "b": b}, "role": role, "number": 1}
+def row(a: float, b: float, role: str | None = None, method: str = "Simple") -> dict[str, object]:
+    return {"metrics": {"a": a, "b": b}, "role": role, "number": 1, "method": method}
 
 
 def test_live_figure_has_one_mark_per_role() -> None:
@@ -18,6 +18,14 @@ def test_live_figure_has_one_mark_per_role() -> None:
     assert names["mix"].marker.symbol == "diamond" and names["specialist alone"].marker.symbol == "triangle-up"
     assert list(names["mix"].x) == [80.0]
     assert figure.layout.xaxis.title.text == "A (%)"
+
+
+def test_live_figure_tells_several_ways_of_blending_apart() -> None:
+    rows = [row(0.9, 2.0, "specialist", "Simple"), row(0.8, 0.5), row(0.7, 0.4, method="TIES"), row(0.6, 0.3)]
+    marks = {trace.name: trace for trace in figures.live_figure(rows, A, LOSS).data}
+    assert list(marks["Simple"].x) == [80.0, 60.0] and list(marks["TIES"].x) == [70.0] and "mix" not in marks
+    assert marks["Simple"].marker.symbol != marks["TIES"].marker.symbol
+    assert marks["specialist alone"].marker.symbol == "triangle-up"
 
 
 def test_best_so_far_knows_that_a_loss_is_better_when_small() -> None:

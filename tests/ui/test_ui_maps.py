@@ -58,3 +58,22 @@ def test_who_opens_a_map_that_is_being_measured_sees_the_last_one(
     assert maps.opening_revision(measured, measuring=False) == newest
     assert maps.follows(measured, first, "task_arithmetic", measuring=False)
     assert not maps.follows(measured, newest, "task_arithmetic", measuring=False)
+
+
+def test_the_first_map_is_begun_once_and_is_the_one_that_opens(
+    measured: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maps, "_made", {})
+    made: list[str] = []
+    make = maps._make
+    monkeypatch.setattr(maps, "_make", lambda key, place: (make(key, place), made.append(key)))
+    for _ in range(2):
+        maps.begin(measured)
+    while not made:
+        time.sleep(0.01)
+    maps.begin(measured)
+    assert not maps._making and made == [measured.folder.name]
+    revision = measured.store.revision()
+    assert maps.opening_revision(measured, measuring=True) == revision
+    monkeypatch.setattr(state, "front", None)  # the map is there: nobody computes it again
+    assert state.payload_of(measured, revision, "task_arithmetic")["checked"]

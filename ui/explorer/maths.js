@@ -215,6 +215,9 @@ export function presets(cloud, tasks, range) {
   return found;
 }
 
+/** What tells one suggestion from the others. */
+export const chipKey = (chip) => (chip.task === null ? chip.id : `best-${chip.task}`);
+
 /** Standard normal distribution function (Abramowitz and Stegun 7.1.26, error below 1.5e-7). */
 export function normal(x) {
   const u = Math.abs(x) / Math.SQRT2;

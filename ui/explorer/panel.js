@@ -1,4 +1,5 @@
 // Everything that is not a canvas or a task row: chips, units, repairs, gains, strengths, table, keys.
+import { chipKey } from "./maths.js";
 import { button, make } from "./rows.js";
 import { canKeep, describe, describeLimits, difference, fill, number, signed, suffix } from "./words.js";
 
@@ -16,10 +17,6 @@ function press(element, keys, now) {
 export function chipTitle(store, chip) {
   const { text } = store.data;
   return chip.task === null ? text.chips[chip.id] : fill(text.chips.best, { task: store.tasks[chip.task].title });
-}
-
-export function chipKey(chip) {
-  return chip.task === null ? chip.id : `best-${chip.task}`;
 }
 
 export function drawChips(element, store) {

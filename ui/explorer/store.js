@@ -1,5 +1,5 @@
 // What the person has chosen, with undo; turns the payload into typed arrays. No document, no canvas.
-import { between, closest, emulate, nearest, nudge, presets, price, ranges, repairs, row, same, sameIn, survey } from "./maths.js";
+import { between, chipKey, closest, emulate, nearest, nudge, presets, price, ranges, repairs, row, same, sameIn, survey } from "./maths.js";
 import { cloudOf, unpackCloud } from "./pack.js";
 import { changes, Samples, unlikely } from "./samples.js";
 
@@ -77,7 +77,8 @@ export class Store {
     };
     const first = this.presets[0];
     state.pick = this.met ? this.byStrengths(start.pick) : first ? this.byIndex(first.index) : null;
-    state.chip = this.met ? null : (first?.id ?? null);
+    const named = this.met ? this.presets.find((one) => one.index === sameIn(this.cloud, start.pick)) : first;
+    state.chip = named ? chipKey(named) : null;
     state.tray = (start.tray ?? []).map((c) => this.byStrengths(c)).filter((pick) => pick !== null);
     return state;
   }

@@ -1,4 +1,4 @@
-"""Step 3: the run. A fragment looks once a second; the work itself is in another process."""
+"""Step 3: the run. A fragment looks every second or sooner; the work itself is in another process."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import streamlit as st
 from study.background import worker
 from study.keeping import library
 from study.study import Study
-from ui import copy, doctoring, draft_settings, jobs, parts, results, state, words
+from ui import copy, doctoring, draft_settings, jobs, maps, parts, results, state, words
 from ui import copy_run as told
 from ui.fragments import fragment
 from ui.glossary import meaning
 
 MIXING = ("measuring", "paused")  # the phases in which mixes are made
+LOOK, LOOK_SOON = 1.0, 0.4  # seconds between two looks at a run: usually, and until its map opens
 SHOWN = 4000  # characters of the log on the page; the rest is in the download
 
 
@@ -191,6 +192,7 @@ def to_the_map(study: Study, facts: dict[str, Any], running: bool) -> None:
             st.caption(text.format(need=need, done=parts.whole(facts)))
         return
     if running and state.recall("map_open") != study.folder.name:
+        maps.begin(study)
         state.remember("map_open", study.folder.name)
         st.rerun()  # the navigation opens the next steps
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -200,7 +202,6 @@ def to_the_map(study: Study, facts: dict[str, Any], running: bool) -> None:
             parts.go("explore")
 
 
-@fragment(run_every=1.0)
 def watch(key: str) -> None:
     """The part that lives while the worker works; hands over to the full page once, when it ends."""
     study = state.study_of(key)
@@ -234,7 +235,8 @@ st.title(copy.RUN_TITLE, help=meaning("mix"))
 known = parts.standing(current)
 state_now = parts.stand(known)
 if known["worker"]["running"] or parts.starting(current):
-    watch(current.folder.name)
+    open_already = state.recall("map_open") == current.folder.name
+    fragment(LOOK if open_already else LOOK_SOON)(watch)(current.folder.name)
 elif state_now == "new":
     choose_budget(current)
 else:

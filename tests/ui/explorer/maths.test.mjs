@@ -217,6 +217,14 @@ test("the store: until somebody chooses, the choice is the most balanced mix of 
   assert.equal(new Store(message({ start: { pick: [0.5, 0.5] } })).report().touched, true);
 });
 
+test("the store: a suggestion that an address names is called by its name, anything else is one's own", () => {
+  const first = new Store(message()).presets;
+  const chosen = first.find((one) => one.task === 1);
+  const met = new Store(message({ start: { pick: [cloud.c[2 * chosen.index], cloud.c[2 * chosen.index + 1]] } }));
+  assert.equal(met.state.chip, maths.chipKey(first.find((one) => one.index === chosen.index)));
+  assert.equal(new Store(message({ start: { pick: [0.123, 0.321] } })).state.chip, null);
+});
+
 test("the store: one press is one step, part of the way to a near neighbour", () => {
   const store = new Store(message());
   store.choose(store.byIndex(2));
