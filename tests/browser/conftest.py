@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Download, Error, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = (
@@ -101,11 +102,38 @@ def page(browser: Browser, server: str, request: pytest.FixtureRequest) -> Itera
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside a failed test: where its page stood, what it showed, and the last words of the server."""
+    report = yield
+    given = getattr(item, "funcargs", {})
+    if report.failed and report.when == "call" and "page" in given:
+        page: Page = given["page"]
+        log = (given["studies"] / "server.log").read_text(errors="replace")
+        report.sections.append(("the server", log[-2000:]))
+        with suppress(Error):  # a page that hangs or has crashed can say no more; the test has failed already
+            state = page.locator("[data-testid=stApp]").get_attribute("data-test-script-state", timeout=5_000)
+            report.sections.append((f"{page.url}, {state}", page.locator("body").inner_text(timeout=5_000)[:4000]))
+    return report
+
+
 def settled(page: Page) -> None:
     """Wait until Python has drawn everything, nothing is greyed, and nothing fades or moves but what never ends."""
     expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
     expect(page.locator("[data-stale='true']")).to_have_count(0)
     page.wait_for_function(STILL)
+
+
+def downloaded(page: Page, button: Locator) -> Download:
+    """What a click on the button or link brings home.
+
+    What is being unfolded must stand still first: a button that moves between the press and the release of the mouse
+    is not clicked, by a person's hand either.
+    """
+    settled(page)
+    with page.expect_download() as download:
+        button.click()
+    return download.value
 
 
 def findings(page: Page) -> list[tuple[str, str, str]]:

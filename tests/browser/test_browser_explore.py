@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import findings, no_sideways_scrolling
+from tests.browser.conftest import downloaded, findings, no_sideways_scrolling
 from tests.conftest import as_json
 from ui import copy
 
@@ -43,9 +43,8 @@ def tab(page: Page, name: str) -> None:
 
 def saved(page: Page, label: str, kind: str) -> bytes:
     page.locator(f".mx summary[aria-label='{label}']").click()
-    with page.expect_download() as download:
-        page.locator(".mx").get_by_role("button", name=f"{label}: {kind}").click()
-    return Path(download.value.path()).read_bytes()
+    button = page.locator(".mx").get_by_role("button", name=f"{label}: {kind}")
+    return Path(downloaded(page, button).path()).read_bytes()
 
 
 @pytest.mark.timeout(600)  # the second method is measured within it

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.screens import SCREENS, prepared
-from tests.browser.conftest import findings, no_sideways_scrolling
+from tests.browser.conftest import downloaded, findings, no_sideways_scrolling
 from ui import copy, copy_history, copy_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -56,18 +56,16 @@ def _look_as(page: Page, width: int, height: int, colours: Literal["light", "dar
 
 
 @pytest.mark.usefixtures("states")
-def test_pause_log_and_table_by_real_clicks(page: Page, server: str, tmp_path: Path) -> None:
+def test_pause_log_and_table_by_real_clicks(page: Page, server: str) -> None:
     page.goto(f"{server}/run?study=paused")
     page.get_by_role("button", name=copy_run.GO_ON).click()
     expect(page.get_by_role("button", name=copy_run.GO_ON)).to_have_count(0)
     page.goto(f"{server}/run?study=cancelled")
-    with page.expect_download() as table:
-        page.get_by_role("button", name=copy_run.TABLE_CSV).click()
-    assert len(Path(table.value.path()).read_text().splitlines()) == 13
+    table = downloaded(page, page.get_by_role("button", name=copy_run.TABLE_CSV))
+    assert len(Path(table.path()).read_text().splitlines()) == 13
     page.get_by_text(copy_run.LOG, exact=True).click()
-    with page.expect_download() as log:
-        page.get_by_role("button", name=copy_run.LOG_DOWNLOAD).click()
-    assert "preparing samples" in Path(log.value.path()).read_text()
+    log = downloaded(page, page.get_by_role("button", name=copy_run.LOG_DOWNLOAD))
+    assert "preparing samples" in Path(log.path()).read_text()
 
 
 @pytest.mark.usefixtures("states")
@@ -77,9 +75,8 @@ def test_a_study_goes_out_as_a_zip_and_comes_in_again(page: Page, server: str, s
     page.get_by_label(copy_history.FIND).press("Enter")
     expect(page.get_by_role("button", name=copy.OPEN, exact=True)).to_have_count(1)
     page.get_by_role("button", name=copy_history.MORE).click()
-    with page.expect_download() as zipped:
-        page.get_by_role("link", name=copy_history.DOWNLOAD).click()
-    zipped.value.save_as(tmp_path / "taken.zip")
+    zipped = downloaded(page, page.get_by_role("link", name=copy_history.DOWNLOAD))
+    zipped.save_as(tmp_path / "taken.zip")
     page.keyboard.press("Escape")
     page.locator("input[type=file]").set_input_files(tmp_path / "taken.zip")
     expect(page.get_by_text(re.compile("is here now"))).to_be_visible()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import downloaded
 from tests.forking import run_script
 from ui import copy, copy_guide
 
@@ -74,11 +75,10 @@ def test_from_the_demo_to_a_downloaded_model(page: Page, server: str, studies: P
     for link in page.get_by_role("link", name=re.compile("^Download ")).all():
         name = re.fullmatch(r"Download (\S+) \(.*\)", link.inner_text())
         assert name
-        with page.expect_download() as download:
-            link.click()
+        download = downloaded(page, link)
         target = tmp_path / "taken home" / name.group(1)
         target.parent.mkdir(parents=True, exist_ok=True)
-        download.value.save_as(target)
+        download.save_as(target)
     assert measured_from(tmp_path / "taken home", studies / "demo") == shown
 
 
