@@ -26,6 +26,7 @@ from study.settings import MethodChoice, Samples, Settings
 from study.study import Study, create, open_study
 from study.verify import verify
 from tests.conftest import as_json, run_command
+from tests.study.test_study_resume import small_demo
 from ui import copy_run
 
 LOT = MethodChoice(name="lot")
@@ -186,25 +187,25 @@ def test_a_study_without_calibration_samples_says_so(fresh_demo: Path) -> None:
         measurer.directions(LOT)
 
 
-def test_polishing_helps_and_can_be_taken_home(demo_copy: Path, tmp_path: Path) -> None:
-    at = "digits=0.4,signs=0.4,flags=0.4"
-    value = as_json("polish", str(demo_copy), "--at", at, "--out", str(tmp_path / "out"), "--device", "cpu")
+def test_polishing_helps_and_can_be_taken_home(tmp_path: Path) -> None:
+    folder, at = str(small_demo(tmp_path / "study").folder), "digits=0.4,flags=0.4"
+    value = as_json("polish", folder, "--at", at, "--out", str(tmp_path / "out"), "--device", "cpu")
     before, after = ([one["value"] for one in value[key].values()] for key in ("before", "after"))
     assert sum(after) > sum(before) + 0.1
-    assert value["settings"] == {"on": "task_arithmetic", "at": "digits=0.4,signs=0.4,flags=0.4"}
+    assert value["settings"] == {"on": "task_arithmetic", "at": at}
     card = (tmp_path / "out" / "README.md").read_text()
     assert "The method learned from the calibration samples" in card
-    facts = as_json("learned", str(demo_copy), "--method", "featcal")
-    mapped = as_json("polish", str(demo_copy), "--at", at, "--by", "react", "--device", "cpu")
+    facts = as_json("learned", folder, "--method", "featcal")
+    mapped = as_json("polish", folder, "--at", at, "--by", "react", "--device", "cpu")
     assert sum(one["value"] for one in mapped["after"].values()) > sum(before)
-    shown = as_json("learned", str(demo_copy), "--method", "react")
+    shown = as_json("learned", folder, "--method", "react")
     assert shown["projection"] == "visual.proj" and shown["after"] < 0.8 * shown["before"]
-    assert facts["blocks"] == 4 and facts["anchor"] == {"digits": 0.4, "signs": 0.4, "flags": 0.4}
+    assert facts["blocks"] == 4 and facts["anchor"] == {"digits": 0.4, "flags": 0.4}
     for words, said in (
-        (("polish", str(demo_copy)), "Give the merge to polish"),
-        (("polish", str(demo_copy), "--at", at, "--method", "wudi"), "cannot be polished"),
-        (("polish", str(demo_copy), "--at", at, "--by", "soap"), "Nothing polishes by 'soap'"),
-        (("learned", str(demo_copy), "--method", "lot"), "has learned nothing"),
+        (("polish", folder), "Give the merge to polish"),
+        (("polish", folder, "--at", at, "--method", "wudi"), "cannot be polished"),
+        (("polish", folder, "--at", at, "--by", "soap"), "Nothing polishes by 'soap'"),
+        (("learned", folder, "--method", "lot"), "has learned nothing"),
     ):
         done = run_command(*words)
         assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
