@@ -3,6 +3,8 @@
 import argparse
 import json
 import multiprocessing
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict
@@ -23,14 +25,13 @@ def trained(folder: Path, given: argparse.Namespace, processes: int = 1) -> dict
     from benchmarks.larger import training
     from benchmarks.larger.pictures import SIDE
     from benchmarks.peers.machine import machine
-    from demo.sheets import write_sheet
 
     size, materials = training.SIZES[given.size], _materials(given)
     said = _known(folder, asdict(size), [each.subject.name for each in materials])
     training.write_config(size, SIDE, folder / "model.json")
     training.write_heads(materials, training.rows(materials, size.embed, TRAINING_SEED), folder / "heads")
     with ThreadPoolExecutor() as threads:
-        sheets = [threads.submit(write_sheet, each, folder / "tasks" / each.subject.name) for each in materials]
+        sheets = [threads.submit(_sheet, each, folder / "tasks") for each in materials]
         for names in (("base",), (*(["joint"] if size.joint else []), *said["tasks"])):
             for name, found in _each([one for one in names if one not in said], folder, given, processes):
                 said["parameters"] = found.pop("parameters")
@@ -43,6 +44,23 @@ def trained(folder: Path, given: argparse.Namespace, processes: int = 1) -> dict
     if given.device == "cuda":
         torch.cuda.empty_cache()
     return {"machine": facts, "training": said}
+
+
+def _sheet(material: Any, folder: Path) -> None:
+    """Write the sheet of a task where it is not yet: whole at once, for another run in this folder may read it."""
+    from demo.sheets import write_sheet
+
+    place = folder / material.subject.name
+    if place.exists():
+        return
+    draft = folder / f".{place.name}.{os.getpid()}"
+    write_sheet(material, draft)
+    try:
+        draft.rename(place)
+    except OSError:
+        shutil.rmtree(draft)
+        if not place.exists():
+            raise
 
 
 def _known(folder: Path, size: dict[str, Any], tasks: list[str]) -> dict[str, Any]:
