@@ -84,7 +84,9 @@ def loaded(folder: Path) -> list[str]:
 
 def six(result: dict[str, Any]) -> str:
     """All six tasks of the demo."""
-    return SIX_HEAD.format(tasks=", ".join(SIX)) + tables(result) + SIX_READING + made(result["machine"])
+    return (
+        SIX_HEAD.format(tasks=", ".join(SIX)) + tables(result) + SIX_READING + made(result["machine"], result["rows"])
+    )
 
 
 def larger(result: dict[str, Any]) -> str:

@@ -96,7 +96,7 @@ def demo(result: dict[str, Any]) -> str:
     made = (
         f"\nMade on {facts['date']} at commit {facts['commit'][:12]}, {facts['processor']}, torch {facts['torch']}; "
         f"the trained methods, WUDI, Fisher, ReACT, tuned pulls and joint models at commit {facts['later'][:12]}; "
-        f"PLeaS at commit {facts['pleas'][:12]}.\n"
+        f"PLeaS at commit {facts['pleas'][:12]}; RegMean++ at commit {facts['regmean_pp'][:12]}.\n"
     )
     return "".join([DEMO.format(tasks=", ".join(TASKS)), tables(result), READING.format(chunks=_chunks(rows)), made])
 
