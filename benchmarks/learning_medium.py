@@ -40,8 +40,9 @@ What holds, seed by seed (*scaled*, by more than two standard errors). Above `ts
 - **Average, task arithmetic and TIES are nearly one merge here**, so their order is right on average and not in every
   seed: with {count} experts the average is task arithmetic at 1/{count}, beside the published 0.3, and between that and
   half as much again nothing changes (table). Only at twice as much do the experts disturb each other.
-- **TSV-M is above TIES in every seed**, by more in hypervolume; Iso-C is level with task arithmetic. 160 validation
-  samples take Iso-C for TSV-M where *chosen* loses.
+- **TSV-M is above TIES in every seed**, by more in hypervolume. WUDI lies between the two at its published
+  coefficients, and there alone: more of every expert undoes it (table). Iso-C is level with task arithmetic; 160
+  validation samples take it for TSV-M where *chosen* loses.
 - **Samples do not bring more than a spectral merge**: TSV-M comes within {gap:.1f} points of the experts, which is all
   that samples could still bring, and no method with samples is above it. FeatCal alone is above task arithmetic, on
   TSV-M level with TSV-M; regression anchored to TSV-M, its pulls tuned on validation samples, lies between the two. On
@@ -133,7 +134,7 @@ def multiples(rows: list[dict[str, Any]]) -> str:
     """Mean test accuracy at equal coefficients, by multiples of the published one."""
     columns = " | ".join(f"{one:g} ×" for one in SCALES)
     lines = [MULTIPLES_HEAD, f"| method | {columns} |", "|---|" + "---|" * len(SCALES)]
-    for name in ("task_arithmetic", "ties", "tsv_m", "regmean", "lot", "expert_merging"):
+    for name in ("task_arithmetic", "ties", "tsv_m", "wudi", "regmean", "lot", "expert_merging"):
         points = [row["points"][: len(SCALES)] for row in rows if row["method"] == name]
         if points:
             means = [
