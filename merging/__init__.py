@@ -4,6 +4,12 @@ What a merge is made of stands here, one noun a file; the folders hold how that 
 belongs where).
 """
 
+import sys
+
+from merging.ahead import begin_for_command
+
+begin_for_command(sys.orig_argv, sys.argv)  # before torch is loaded
+
 from merging.access import NEEDS, Access
 from merging.checkpoint import Checkpoint, reference
 from merging.combining.directions import Directions, fingerprint, prepare

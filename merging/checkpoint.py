@@ -1,7 +1,6 @@
 """Checkpoints as references: a name, a path and a fingerprint of the weights."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -11,12 +10,13 @@ from torch import Tensor
 
 from merging.errors import MergingError
 from merging.files.blocks import blocks
+from merging.files.fingerprint import NotFinite, Progress, fingerprint
 from merging.files.finite import all_finite
 from merging.files.tensors import Tensors, open_tensors
+from merging.files.weight_files import SAFETENSORS, weight_files
 from merging.files.writing import CODES, Slot, raw, write
 from merging.lora.adapter import adapter_file, is_adapter
 from merging.lora.config import read_adapter_config
-from merging.threads import one_thread
 
 __all__ = ["Checkpoint", "Slot", "Tensors", "open_tensors", "reference", "write"]
 
@@ -34,7 +34,7 @@ class Checkpoint:
     fingerprint: str
 
 
-def reference(name: str, path: Path, progress: Callable[[int, int], None] | None = None) -> Checkpoint:
+def reference(name: str, path: Path, progress: Progress | None = None) -> Checkpoint:
     """Read a checkpoint, or a LoRA adapter, once, check it and fingerprint it.
 
     Raises:
@@ -46,26 +46,37 @@ def reference(name: str, path: Path, progress: Callable[[int, int], None] | None
             f"'{name}' cannot be the name of a checkpoint.",
             "Use letters, digits, '.', '_', '-' or inner spaces; no commas, '=' or slashes.",
         )
-    digest = hashlib.sha256()
-    adapter = is_adapter(path)
-    if adapter:  # the same factors with another alpha are another expert
-        digest.update(f"{read_adapter_config(path)!r}\0".encode())
-    # hashing is what takes time: more threads for the look at the values would only wait for it
-    with one_thread(), open_tensors(adapter_file(path) if adapter else path) as tensors:
-        keys = tensors.keys()
-        if not keys:
+    place = adapter_file(path) if is_adapter(path) else Path(path)
+    # the same factors with another alpha are another expert
+    first = f"{read_adapter_config(path)!r}\0".encode() if is_adapter(path) else b""
+    with open_tensors(place) as tensors:
+        if not tensors.keys():
             raise MergingError(f"The checkpoint '{path}' holds no tensors.")
-        for done, key in enumerate(keys):
-            shape = ",".join(str(size) for size in tensors.shape(key))
-            digest.update(f"{key}\0{CODES[tensors.dtype(key)]}\0{shape}\0".encode())
-            for rows in blocks(tensors.shape(key)):
-                part = tensors.get(key, rows)
-                if part.is_floating_point() and not all_finite(part):
-                    _refuse_non_finite(name, key, tensors.get(key))
-                digest.update(raw(part))
-            if progress:
-                progress(done + 1, len(keys))
-    return Checkpoint(name, Path(path), digest.hexdigest())
+        files = weight_files(place)
+        try:
+            if all(file.suffix == SAFETENSORS for file in files):
+                found = fingerprint(files, first, progress)
+            else:
+                found = _fingerprint(tensors, first, progress)
+        except NotFinite as error:
+            _refuse_non_finite(name, error.key, tensors.get(error.key))
+    return Checkpoint(name, Path(path), found)
+
+
+def _fingerprint(tensors: Tensors, first: bytes, progress: Progress | None) -> str:
+    """Return what `fingerprint` does, of tensors that are not in safetensors files."""
+    digest = hashlib.sha256(first)
+    for done, key in enumerate(tensors.keys(), start=1):
+        shape = ",".join(str(size) for size in tensors.shape(key))
+        digest.update(f"{key}\0{CODES[tensors.dtype(key)]}\0{shape}\0".encode())
+        for rows in blocks(tensors.shape(key)):
+            part = tensors.get(key, rows)
+            if not all_finite(part):
+                raise NotFinite(key)
+            digest.update(raw(part))
+        if progress:
+            progress(done, len(tensors.keys()))
+    return digest.hexdigest()
 
 
 def _refuse_non_finite(name: str, key: str, tensor: Tensor) -> NoReturn:

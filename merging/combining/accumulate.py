@@ -74,22 +74,24 @@ def accumulate_changes(
     over the differences in float32, and one cast.
     """
     size = min(piece, out.numel())
-    origin, change, so_far = _room(size).unbind()
+    origin, change, so_far = room(size).unbind()
     for start in range(0, out.numel(), piece):
         part = slice(start, min(start + piece, out.numel()))
         count = part.stop - start
-        from_base, room = origin[:count].copy_(base[part]), so_far[:count]
-        total = from_base if scalars.base == 1.0 else torch.mul(from_base, scalars.base, out=room)
+        from_base, held = origin[:count].copy_(base[part]), so_far[:count]
+        total = from_base if scalars.base == 1.0 else torch.mul(from_base, scalars.base, out=held)
         for expert, multiplier in zip(experts, scalars.experts.tolist(), strict=True):
             if multiplier != 0.0:
                 moved = change[:count].copy_(expert[part]).sub_(from_base)
-                total = torch.add(total, moved, alpha=multiplier, out=room)
+                total = torch.add(total, moved, alpha=multiplier, out=held)
         out[part] = total
 
 
-def _room(size: int) -> Tensor:
-    """Memory of this thread for three pieces, kept: the system would be asked for it at every block."""
+def room(size: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return memory of this thread for three pieces, (3, at least `size`), kept: the system would be asked for it at
+    every block.
+    """
     held: Tensor | None = getattr(_OWN, "room", None)
-    if held is None or held.shape[1] < size:
-        held = _OWN.room = torch.empty(3, size)
+    if held is None or held.shape[1] < size or held.dtype != dtype:
+        held = _OWN.room = torch.empty(3, size, dtype=dtype)
     return held

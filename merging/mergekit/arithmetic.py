@@ -1,4 +1,4 @@
-"""mergekit's task arithmetic family: sparsify, weigh, elect, normalise, scale.
+"""mergekit's sparse task arithmetic: sparsify, weigh, elect, normalise, scale.
 
 First the whole tensor is measured (`measure`: thresholds, strengths), a block of rows at a time; then any rows of it
 can be merged (`merge_rows`).
@@ -17,12 +17,11 @@ from torch import Tensor
 from merging.algebra.linalg import SHORT, kth_of_rows, kth_values
 from merging.errors import MergingError
 from merging.mergekit.group import Group, Kept
+from merging.mergekit.sums import NO_WEIGHT
 from merging.sparsity import draws
 from merging.sparsity.trim import FAINT, ranks_along, ranks_between
 
-NO_WEIGHT = 1e-8  # a sum of weights that small is not divided by
 FAMILY = (
-    "task_arithmetic",
     "ties",
     "dare_ties",
     "dare_linear",
@@ -65,7 +64,7 @@ def measure(method: str, group: Group, shape: tuple[int, ...], changes: Changes)
     kept = [Kept() for _ in group.own]
     numel = math.prod(shape)
     for number in range(len(kept)):
-        density = _density(method, group, number)
+        density = _density(group, number)
         if 0.0 < density < 1.0:
             sizes = _sizes(numel, partial(changes, number))
             own = _limits(method, group, number, numel, sizes)
@@ -89,7 +88,7 @@ def _sizes(numel: int, pieces: Callable[[], Iterable[Tensor]]) -> Callable[[], I
 
 def _limits(method: str, group: Group, number: int, numel: int, sizes: Callable[[], Iterable[Tensor]]) -> Kept:
     """Return the thresholds of |τ|, for the methods that have them."""
-    density = _density(method, group, number)
+    density = _density(group, number)
     if method == "ties":
         ranks = [numel - max(1, int(density * numel)) + 1]
     elif not method.startswith("breadcrumbs"):
@@ -124,8 +123,8 @@ def _rescaled(method: str, group: Group, number: int, kept: Kept, sizes: Callabl
     return replace(kept, factor=before / after) if before >= FAINT and after >= FAINT else kept
 
 
-def _density(method: str, group: Group, number: int) -> float:
-    return 1.0 if method == "task_arithmetic" else float(group.own[number]["density"] or 0.0)
+def _density(group: Group, number: int) -> float:
+    return float(group.own[number]["density"] or 0.0)
 
 
 def agreeing(changes: Tensor) -> Tensor:
@@ -152,7 +151,7 @@ def _elected(changes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
 
 def _sparse(method: str, group: Group, number: int, change: Tensor) -> Tensor:
     """Write one model's change, most of it left out, rescaled to its L1 norm where asked, into `change`; return it."""
-    density, kept = _density(method, group, number), group.kept[number] if group.kept else Kept()
+    density, kept = _density(group, number), group.kept[number] if group.kept else Kept()
     torch.sub(group.others[number], group.origin(), out=change)
     if density >= 1.0:
         return change
@@ -169,13 +168,13 @@ def _stays(method: str, group: Group, number: int, change: Tensor, kept: Kept) -
         stays = size >= np.float32(kept.low)
         if kept.high != float("inf"):
             stays &= size <= np.float32(kept.high)
-        return torch.from_numpy(stays)
+        return torch.from_numpy(np.asarray(stays))  # a comparison of a scalar is no array
     if kept.mask is not None:
         first = group.start // 8
         bits = np.unpackbits(kept.mask[first : (group.start + change.numel() + 7) // 8])
         bits = bits[group.start - 8 * first :][: change.numel()]
         return torch.from_numpy(bits.view(np.bool_)).view(change.shape)
-    density = _density(method, group, number)
+    density = _density(group, number)
     places = (group.seed, group.experts[number], group.name, change.numel(), group.start)
     if method.startswith("della"):
         chance = _chance(change.to(torch.float32), density, float(group.own[number]["epsilon"] or 0.0))

@@ -51,6 +51,11 @@ class Group:
         """Return a number of each of the others."""
         return [float(each[name] or 0.0) for each in self.own]
 
+    @property
+    def shape(self) -> torch.Size:
+        """The shape of the rows."""
+        return (self.others[0] if self.others else self.origin()).shape
+
     def origin(self) -> Tensor:
         """Return the base. Raises MergingError where there is none."""
         if self.base is None:

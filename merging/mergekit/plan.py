@@ -25,6 +25,7 @@ from merging.mergekit.model import Model
 from merging.mergekit.parameters import RULES, Value, resolve
 from merging.mergekit.rules import BY_ROWS, merge_group
 from merging.mergekit.schema import Configuration, Source
+from merging.mergekit.sums import SUMS, sum_rows
 from merging.threads import in_order, pool
 
 TORCH = {name: getattr(torch, name) for name in ("float16", "bfloat16", "float32", "float64")}
@@ -103,11 +104,7 @@ class Plan(AbstractContextManager["Plan"]):
         if not slot.dtype.is_floating_point:
             return slot.name, self._agreed(job)[rows]
         with torch.no_grad():
-            group = self._group(job, rows, slot.shape)
-            if slot.name in self._kept:
-                group = replace(group, kept=self._kept[slot.name].result())
-            merged = merge_group(self.configuration.method, group)
-        cast = merged.to(slot.dtype)
+            cast = self._merged(slot, rows)
         if not all_finite(cast):
             raise MergingError(
                 f"Tensor '{job.name}' has merged values that {slot.dtype} cannot hold.",
@@ -115,13 +112,26 @@ class Plan(AbstractContextManager["Plan"]):
             )
         return slot.name, cast
 
-    def _group(self, job: Job, rows: Rows, shape: tuple[int, ...]) -> Group:
+    def _merged(self, slot: Slot, rows: Rows) -> Tensor:
+        """Merge some rows, in the dtype of their slot."""
+        job, method = self._jobs[slot.name], self.configuration.method
+        if method in SUMS:
+            group = self._group(job, rows, slot.shape, self._stored)
+            cast = torch.empty(group.shape, dtype=slot.dtype)
+            sum_rows(method, group, cast, self._wide)
+            return cast
+        group = self._group(job, rows, slot.shape, self._read)
+        if slot.name in self._kept:
+            group = replace(group, kept=self._kept[slot.name].result())
+        return merge_group(method, group).to(slot.dtype)
+
+    def _group(self, job: Job, rows: Rows, shape: tuple[int, ...], read: Callable[[Job, int, Rows], Tensor]) -> Group:
         """Read some rows of a job's tensors, with its parameters."""
         base = self._base(job)
         return replace(
             self._bare(job),
-            base=None if base is None else self._read(job, base, rows),
-            others=tuple(self._read(job, number, rows) for number in self._others(job)),
+            base=None if base is None else read(job, base, rows),
+            others=tuple(read(job, number, rows) for number in self._others(job)),
             start=first_number(shape, rows),
         )
 
@@ -144,8 +154,15 @@ class Plan(AbstractContextManager["Plan"]):
 
     def _read(self, job: Job, number: int, rows: Rows) -> Tensor:
         """Read some rows of one of a job's sources, in the dtype of the sums."""
-        wide = torch.float64 if self.configuration.dtype == "float64" else torch.float32
-        return self._opened[job.part.sources[number].model].get(job.inputs[number], rows).to(wide)
+        return self._stored(job, number, rows).to(self._wide)
+
+    def _stored(self, job: Job, number: int, rows: Rows) -> Tensor:
+        """Read some rows of one of a job's sources, as they are in its file."""
+        return self._opened[job.part.sources[number].model].get(job.inputs[number], rows)
+
+    @property
+    def _wide(self) -> torch.dtype:
+        return torch.float64 if self.configuration.dtype == "float64" else torch.float32
 
     def _agreed(self, job: Job) -> Tensor:
         """Return an integer tensor, which all sources must have alike."""

@@ -11,30 +11,19 @@ import torch
 from torch import Tensor
 
 from merging.errors import MergingError
-from merging.mergekit.arithmetic import FAMILY, NO_WEIGHT, agreeing, merge_rows
+from merging.mergekit.arithmetic import FAMILY, agreeing, merge_rows
 from merging.mergekit.group import Group
 from merging.mergekit.spheres import karcher, multislerp, nuslerp, slerp
+from merging.mergekit.sums import NO_WEIGHT, SUMS
 from merging.sparsity.trim import largest_mask
 
-BY_ROWS = ("linear", "passthrough", "nearswap", *FAMILY)  # the others need whole tensors
+BY_ROWS = (*SUMS, "passthrough", "nearswap", *FAMILY)  # the others need whole tensors
 NEAR = 1e-6
 
 
 def merge_group(method: str, group: Group) -> Tensor:
     """Merge one tensor by one of mergekit's methods. Raises MergingError for values it cannot take."""
     return _RULES[method](group)
-
-
-def _linear(group: Group) -> Tensor:
-    weights = group.numbers("weight")
-    total = sum(weights) if group.shared["normalize"] else 1.0
-    if abs(total) < NO_WEIGHT:
-        raise MergingError(f"The weights of '{group.name}' sum to 0.", "Set normalize: false, or other weights.")
-    merged = torch.zeros_like(group.others[0])
-    held = torch.tensor(weights, dtype=merged.dtype).tolist()  # infinite where the dtype cannot hold one
-    for tensor, weight in zip(group.others, held, strict=True):
-        merged.add_(tensor, alpha=weight)
-    return merged if total == 1.0 else merged.div_(total)
 
 
 def _sce(group: Group) -> Tensor:
@@ -144,7 +133,6 @@ def _karcher(group: Group) -> Tensor:
 
 
 _RULES: Mapping[str, Callable[[Group], Tensor]] = {
-    "linear": _linear,
     "slerp": _slerp,
     "nuslerp": _nuslerp,
     "multislerp": _multislerp,
