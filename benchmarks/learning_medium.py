@@ -53,9 +53,10 @@ What holds, seed by seed (*scaled*, by more than two standard errors). Above `ts
 - **ReACT loses** most: its one map of the final representation, 128 × 128, is found from 64 features an expert.
 - **What is trained without labels lowers its loss, but not the errors** (table of trainings). The mean of 160
   validation samples has a standard error of about 2.5 points, so which step is kept is mostly chance. With one number
-  an expert (`by` task) it only gets worse: the start is kept in every seed, which is task arithmetic. FW-Merging, which
-  is shown the labels of its samples, is above task arithmetic in every seed. aTLAS, shown them too, starts at the base;
-  mostly its last step is the one that is kept, so it was not at its end.
+  an expert (`by` task) it only gets worse: the start is kept in every seed, which is task arithmetic. Expert Merging++
+  differs from Expert Merging by less than the noise. FW-Merging, which is shown the labels of its samples, is above
+  task arithmetic in every seed. aTLAS, shown them too, starts at the base; mostly its last step is the one that is
+  kept, so it was not at its end.
 """
 SAMPLES_HEAD = """
 ### More samples to learn from
@@ -184,18 +185,17 @@ def samples(few: dict[str, Any], many: dict[str, Any]) -> str:
 
 def made(facts: dict[str, Any], rows: Sequence[dict[str, Any]] = ()) -> str:
     """When and with what it was made, and the methods that were measured at other commits than the rest."""
-    first = facts["commit"]
+    first = facts["commit"][:12]
     later: dict[str, list[str]] = {}
     for row in rows:
-        names = later.setdefault(row.get("commit", first), [])
+        names = later.setdefault(row.get("commit", first)[:12], [])
         if row["method"] not in names:
             names.append(row["method"])
     others = [
-        f"; {', '.join(f'`{name}`' for name in names)} at commit {commit[:12]}"
+        f"; {', '.join(f'`{name}`' for name in names)} at commit {commit}"
         for commit, names in later.items()
         if commit != first
     ]
     return (
-        f"\nMade on {facts['date']} at commit {first[:12]}, {facts['processor']}, torch {facts['torch']}"
-        f"{''.join(others)}.\n"
+        f"\nMade on {facts['date']} at commit {first}, {facts['processor']}, torch {facts['torch']}{''.join(others)}.\n"
     )

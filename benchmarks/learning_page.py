@@ -31,9 +31,9 @@ report holds.
 """
 DEMO = """
 ## Three experts of the demo
-Tasks {tasks}. A seed draws the samples of every split (64 a task for calibration, which are those that a method learns
-from, 40 for validation and 100 for the test) and the random coefficients. The numbers are means over seeds ± standard
-deviation over seeds.
+Tasks {tasks}. A seed draws the samples of every split (64 a task for calibration, which are those
+that a method learns from, 40 for validation and 100 for the test) and the random coefficients. The numbers are means
+over seeds ± standard deviation over seeds.
 
 - *published*: test accuracy in percent where all coefficients are the one that the method's paper gives.
 - *scaled*: the same at the multiple of it (1, 1.5, 2) that is best on validation samples.

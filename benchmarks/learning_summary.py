@@ -13,9 +13,9 @@ SHORT = """## In short
 - **With samples take `featcal` on top of it** (`on: tsv_m`): the best of all on the demo, with three experts and with
   six, and good at its published coefficients, without a search. Where TSV-M comes near to the experts by itself, as on
   the larger model, samples add nothing to it.
-- **`adamerging` and `concrete` gained nothing** here, against their papers: they make a merge sure of its answers, and
-  a base that is sure of wrong ones only gets surer ([why](#why-low-entropy-gains-little-on-the-demo)). Of what is
-  trained without labels, `expert_merging` does best.
+- **`adamerging` and `concrete` gained little or nothing** here, against their papers: they make a merge surer of its
+  answers, on the demo of the wrong ones too ([why](#why-low-entropy-gains-little-on-the-demo)). Of what is trained
+  without labels, `expert_merging` does best.
 - What each costs for a model of ordinary size: [time and memory](#time-and-memory-for-vit-b32).
 
 Papers report average < task arithmetic < TIES < data-free (spectral) < with samples. Here, at equal coefficients (the
@@ -24,7 +24,8 @@ above, and by how many points on average.
 
 """
 LATER = """
-Where a step does not hold, the section of those experts says what speaks for why.
+The best of many is in part lucky: each section also compares what validation samples would choose, and says, where a
+step does not hold, what speaks for why.
 """
 
 
