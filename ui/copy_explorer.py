@@ -176,7 +176,7 @@ EXPLORER: dict[str, Any] = {
     "trayOne": "Add a second mix to see where they differ.",
     "trayPaired": "Against A, on the same samples: what only this mix gets right (won), what only A does (lost).",
     "radarLabel": "Radar: one spoke per task, your mix against the fixed ones.",
-    "radarHint": "Middle = worst known result of a task, rim = best. ▲ specialist, ■ starting model, □ average.",
+    "radarHint": "Three mixes at most. Middle = worst known, rim = best. ▲ specialist, ■ starting model, □ average.",
     "show": "Show",
     "remove": "Remove",
     "choose": "Choose",

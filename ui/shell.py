@@ -14,6 +14,9 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] h1 { padding: .6rem 0 .5rem; }
 .st-key-guide { padding: .45rem 1rem; }
 .st-key-guide p, .st-key-guide [data-testid="stMarkdownContainer"] { margin: 0; }
+[data-testid="stPageLink"] a { padding-left: 0; }
+[class*="st-key-recent-"] { flex-wrap: nowrap; }
+[class*="st-key-recent-"] > :first-child { min-width: 0; overflow-wrap: anywhere; }
 [data-testid="stPageLink"] p { text-decoration: underline; text-underline-offset: 3px; }
 .st-key-news { min-height: 2.6rem; }
 [class*="st-key-map-"][data-stale="true"] { opacity: 1 !important; }

@@ -5,13 +5,14 @@ import { saveMenu } from "./save.js";
 import { fill, number, signed } from "./words.js";
 
 const SPOKES = 3;
+const NARROW = 420; // below it there is no room beside the spokes: their titles stand above or below the ends
 
 /** The chosen and kept mixes as spokes: centre = the worst, rim = the best that is known for a task. */
 export class Radar {
   draw(store, surface) {
     const { context, width, height, colours } = surface;
     const T = store.tasks.length;
-    const r = Math.min(width / 2 - 84, (height - 60) / (T === 3 ? 1.5 : 2));
+    const r = Math.min(width / 2 - (width < NARROW ? 20 : 84), (height - 60) / (T === 3 ? 1.5 : 2));
     const [x, y] = [width / 2, r + 32];
     const spoke = (t, share) => {
       const angle = (2 * Math.PI * t) / T - Math.PI / 2;
@@ -53,7 +54,7 @@ export class Radar {
     });
   }
 
-  web({ context, colours }, store, spoke) {
+  web({ context, width, colours }, store, spoke) {
     context.strokeStyle = colours.line;
     context.lineWidth = 1;
     context.beginPath();
@@ -70,7 +71,13 @@ export class Radar {
     context.font = `600 12px ${colours.font}`;
     store.tasks.forEach((task, t) => {
       const [a, b] = spoke(t, 1.09);
-      const [centre] = spoke(t, 0);
+      const [centre, middle] = spoke(t, 0);
+      if (width < NARROW) {
+        const half = 3.5 * task.title.length; // about half of its width in this font
+        context.textAlign = "center";
+        context.fillText(task.title, Math.max(half, Math.min(width - half, a)), b > middle ? b + 14 : b - 2);
+        return;
+      }
       context.textAlign = Math.abs(a - centre) < 12 ? "center" : a > centre ? "left" : "right";
       context.fillText(task.title, a, b + 4);
     });

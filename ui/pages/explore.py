@@ -200,8 +200,8 @@ def rough(study: Study, payload: dict[str, Any], method: str) -> None:
     found = payload["rough"]
     if not found:
         return
-    tasks = payload["tasks"]
-    missed = [f"{tasks[one['task']]['title']} {one['miss'] * tasks[one['task']]['scale']:.1f}" for one in found]
+    told = [(one["miss"], payload["tasks"][one["task"]]) for one in found]
+    missed = [copy.ROUGH_MISS.format(miss=miss * task["scale"], task=task["title"]) for miss, task in told]
     facts = parts.standing(study)
     each = facts["seconds_per_trial"] or 1.0
     text = copy.ROUGH.format(list=words.listed(missed))

@@ -55,7 +55,7 @@ def recent() -> None:
     if not entries:
         st.caption(copy.RECENT_EMPTY)
     for entry in entries:
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"recent-{entry.key}"):
             now = copy.STATES[parts.in_a_word(entry.running, entry.phase, entry.done)]
             line = copy.RECENT_LINE.format(state=now, done=entry.done, when=words.ago(entry.changed))
             st.markdown(f"**{parts.plain(entry.name)}**  \n{entry.problem or line}", width="stretch")

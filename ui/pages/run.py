@@ -17,6 +17,7 @@ from ui.glossary import meaning
 
 MIXING = ("measuring", "paused")  # the phases in which mixes are made
 LOOK, LOOK_SOON = 1.0, 0.4  # seconds between two looks at a run: usually, and until its map opens
+SLOW = 3.0  # seconds of a mix from which the chart is drawn from the first mixes on
 SHOWN = 4000  # characters of the log on the page; the rest is in the download
 
 
@@ -202,6 +203,19 @@ def to_the_map(study: Study, facts: dict[str, Any], running: bool) -> None:
             parts.go("explore")
 
 
+def chart_is_due(study: Study, facts: dict[str, Any]) -> bool:
+    """Whether to draw the live chart. Where mixes take a moment only, it comes a look after the way to the map.
+
+    A browser is busy for seconds when it draws its first chart, and then the first mixes take twice as long.
+    """
+    if (facts["seconds_per_trial"] or 0.0) > SLOW:
+        return True
+    shown = bool(state.recall("map_shown") == study.folder.name)
+    if state.recall("map_open") == study.folder.name:
+        state.remember("map_shown", study.folder.name)
+    return shown
+
+
 def watch(key: str) -> None:
     """The part that lives while the worker works; hands over to the full page once, when it ends."""
     study = state.study_of(key)
@@ -218,7 +232,8 @@ def watch(key: str) -> None:
         stalled(study, facts)
     progress(study, facts)
     to_the_map(study, facts, running=True)
-    results.chart(study, facts)
+    if chart_is_due(study, facts):
+        results.chart(study, facts)
 
 
 @fragment(run_every=2.0)

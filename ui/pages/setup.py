@@ -192,9 +192,8 @@ def form() -> None:
     chosen = choose_methods()
     st.subheader(copy.BUDGET_TITLE)
     budget = st.segmented_control(
-        copy.BUDGET_LABEL, list(copy.BUDGETS), default=30, format_func=lambda n: copy.BUDGETS[n], required=True,
-        label_visibility="collapsed",
-    )  # fmt: skip
+        copy.BUDGET_LABEL, list(copy.BUDGETS), default=30, format_func=lambda n: copy.BUDGETS[n], required=True
+    )
     problems = drafts.task_problems(draft)
     if drafts.by_code(draft):
         st.info(told.BY_CODE)
