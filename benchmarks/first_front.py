@@ -77,7 +77,8 @@ def visit(browser: Browser, pause: float) -> dict[str, float]:
 
 
 def timeline(folder: Path, click: float) -> dict[str, float]:
-    """Seconds from the click until the worker began (its libraries are imported), and until its measurements."""
+    """Seconds from the click until the worker began (its libraries are imported then), until it had read models and
+    samples, and until the first mix and as many as the map needs were measured."""
     with closing(sqlite3.connect(folder / "trials.sqlite")) as db:
         began, proposed = db.execute("SELECT started, (SELECT min(created) FROM trials) FROM worker").fetchone()
         done = [row[0] for row in db.execute("SELECT finished FROM trials WHERE state = 'done' ORDER BY finished")]
