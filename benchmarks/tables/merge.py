@@ -26,7 +26,8 @@ def memory(results: Results) -> str:
         + table(["what", "time"], rows)
         + f"\nThe merge moves its bytes at {100 * found['share_of_copy_bandwidth']:.0f} % of the machine's copy "
         f"bandwidth ({found['copy_bandwidth_GB_s']:.1f} GB/s) and takes {found['merge_over_reading']:.2f} times as "
-        "long as reading the experts.\n\n" + taken(whole, "merge_speed")
+        "long as reading the experts. It reads the base and writes the result too: at the bandwidth of reading it "
+        f"would take {(found['experts'] + 2) / found['experts']:.2f} times as long.\n\n" + taken(whole, "merge_speed")
     )
 
 
