@@ -1,7 +1,7 @@
-"""Streams exported files to the browser: /exports/<token>/<name>, flat in memory, resumable.
+"""Streams exported files to the browser: /exports/<token>/<name>, flat in memory, resumable; and a worker's log.
 
-A token stands for one finished export and is made by the page that shows it; a name must be in that export's own list.
-No part of a path comes from the address.
+A token stands for one finished export, or one study with its log, and is made by the page that shows it; a name must be
+in the list that the page gave. No part of a path comes from the address.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
+
+from study.background.worker import LOG
 
 MOST = 500
 _lock = threading.Lock()
@@ -50,12 +52,11 @@ async def download(request: Request) -> Response:
     path = _known.get(request.path_params["token"], {}).get(request.path_params["name"])
     if path is None or not path.is_file():
         return PlainTextResponse("This file is not here. Open the export page again for a fresh link.", status_code=404)
-    return FileResponse(
-        path,
-        filename=path.name,
-        media_type="application/octet-stream",
-        headers={"Content-Encoding": "identity", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
-    )
+    headers = {"Content-Encoding": "identity", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    if path.name == LOG:  # it may grow meanwhile: what is there now, whose length is known
+        headers["Content-Disposition"] = f'attachment; filename="{path.name}"'
+        return Response(path.read_bytes(), media_type="text/plain", headers=headers)
+    return FileResponse(path, filename=path.name, media_type="application/octet-stream", headers=headers)
 
 
 def routes() -> list[BaseRoute]:

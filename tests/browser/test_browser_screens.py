@@ -64,7 +64,7 @@ def test_pause_log_and_table_by_real_clicks(page: Page, server: str) -> None:
     table = downloaded(page, page.get_by_role("button", name=copy_run.TABLE_CSV))
     assert len(Path(table.path()).read_text().splitlines()) == 13
     page.get_by_text(copy_run.LOG, exact=True).click()
-    log = downloaded(page, page.get_by_role("button", name=copy_run.LOG_DOWNLOAD))
+    log = downloaded(page, page.get_by_role("link", name=copy_run.LOG_DOWNLOAD))
     assert "preparing samples" in Path(log.path()).read_text()
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from study.background import worker
 from study.keeping import library
 from study.study import Study
-from ui import copy, doctoring, draft_settings, jobs, maps, parts, results, state, words
+from ui import copy, doctoring, draft_settings, exports, jobs, maps, parts, results, state, words
 from ui import copy_run as told
 from ui.fragments import fragment
 from ui.glossary import meaning
@@ -18,7 +18,7 @@ from ui.glossary import meaning
 MIXING = ("measuring", "paused")  # the phases in which mixes are made
 LOOK, LOOK_SOON = 1.0, 0.4  # seconds between two looks at a run: usually, and until its map opens
 SLOW = 3.0  # seconds of a mix from which the chart is drawn from the first mixes on
-SHOWN = 4000  # characters of the log on the page; the rest is in the download
+SHOWN = 4000  # bytes of the log on the page; the rest is in the download
 
 
 def start(study: Study, trials: int, device: str | None = None) -> None:
@@ -268,7 +268,7 @@ if not known["worker"]["running"]:
 log_file = current.folder / worker.LOG
 if log_file.exists() and log_file.stat().st_size:
     with st.expander(told.LOG):
-        whole = log_file.read_text(encoding="utf-8", errors="replace")
-        st.code(whole[-SHOWN:], language=None)
-        name = f"{current.folder.name}.log"
-        st.download_button(told.LOG_DOWNLOAD, whole, name, "text/plain", on_click="ignore")
+        with log_file.open("rb") as file:
+            file.seek(max(0, log_file.stat().st_size - SHOWN))
+            st.code(file.read(SHOWN).decode("utf-8", errors="replace"), language=None)
+        st.link_button(told.LOG_DOWNLOAD, exports.offer(current.folder, [worker.LOG])[worker.LOG])
