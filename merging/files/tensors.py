@@ -15,7 +15,7 @@ from torch import Tensor
 
 from merging.errors import MergingError, nearest
 from merging.files.blocks import Rows
-from merging.files.weight_files import FORMATS, weight_files
+from merging.files.weight_files import FORMATS, SAFETENSORS, weight_files
 
 RESIDENT = 1 << 25  # bytes of one checkpoint that stay mapped into memory between two tensors
 Read = Callable[[], Tensor]
@@ -96,7 +96,7 @@ def open_tensors(path: Path) -> Tensors:
     """
     path = Path(path)
     files = weight_files(path)
-    if all(file.suffix == ".safetensors" for file in files):
+    if all(file.suffix == SAFETENSORS for file in files):
         return _open_safetensors(path, files)
     return _open_torch(path, files)
 
