@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from merging.combining.accumulate import PIECE, Stretch, accumulate
+from merging.combining.accumulate import Stretch, accumulate
 from merging.combining.directions import Directions
 from merging.errors import MergingError
 from merging.groups import Groups, PerTensor, per_tensor
@@ -25,14 +25,15 @@ def combine_into(
     directions: Directions,
     coefficients: Mapping[str, float],
     exact: bool = False,
-    chunk: int = PIECE,
+    chunk: int | None = None,
     only: Callable[[str], bool] | None = None,
     groups: Groups | None = None,
 ) -> None:
     """Write the merged weights into `out` (P,) float32, on the device of the directions.
 
-    For linear, frozen and span methods one pass at memory bandwidth, `chunk` numbers at a time; `exact` computes
-    a frozen method again with the real coefficients, from the task vectors (slow; linear ones are exact).
+    For linear, frozen and span methods one pass at memory bandwidth, `chunk` numbers at a time (left out: what suits
+    the device); `exact` computes a frozen method again with the real coefficients, from the task vectors (slow; linear
+    ones are exact).
     `only` says by name which tensors are wanted; the others' places in `out` are left as they are. `groups` says that
     each group of layers has coefficients of its own (`merging.groups`).
 
