@@ -2,12 +2,14 @@
 
 import streamlit as st
 
-from ui import archives, exports, pictures
-from ui.shell import run
-from ui.warm import while_serving
+from ui import warm
 
 if __name__ == "__main__":  # the script that Streamlit runs for every visit
+    warm.first_page()
+    from ui.shell import run
+
     run()
 else:  # the web application that `streamlit run` finds in this file
-    served = [*exports.routes(), *archives.routes(), *pictures.routes()]
-    app = st.App(__file__, routes=served, lifespan=while_serving)
+    from ui.routes import routes
+
+    app = st.App(__file__, routes=routes(), lifespan=warm.while_serving)

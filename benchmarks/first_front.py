@@ -3,8 +3,9 @@
     python -m benchmarks.first_front [--rounds 3] [--out benchmarks/results/first_front.json]
 
 Each round starts the app anew with an empty home, once with a click as soon as the start page can be clicked and once
-with a visitor who reads for eight seconds first (by then the app has warmed up). The front counts as there when the
-scores of a predicted mix stand on the map page; the click on the way to it is made as soon as its button is there.
+with a visitor who reads for eight seconds first (by then the app has warmed up). The start page counts as there with
+the first frame that shows the button of the demo. The front counts as there when the scores of a predicted mix stand
+on the map page; the click on the way to it is made as soon as its button is there, looked for twice a second.
 """
 
 import argparse
@@ -30,6 +31,9 @@ from ui import copy
 
 READING = 8.0
 ENOUGH = 5  # mixes from which the demo's map opens
+SEEN = """(words) => [...document.querySelectorAll("button")].some(
+  (one) => one.textContent.trim() === words && one.checkVisibility() && !one.disabled
+)"""
 
 
 def main() -> None:
@@ -61,7 +65,7 @@ def visit(browser: Browser, pause: float) -> dict[str, float]:
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             begun = time.perf_counter()
             page.goto(app.address)
-            page.get_by_role("button", name=copy.DEMO_BUTTON, exact=True).wait_for(timeout=60_000)
+            page.wait_for_function(SEEN, arg=copy.DEMO_BUTTON, timeout=60_000)  # once a frame
             start_page = time.perf_counter() - begun
             page.wait_for_timeout(1000 * pause)
             begun, click = time.perf_counter(), time.time()
@@ -73,7 +77,15 @@ def visit(browser: Browser, pause: float) -> dict[str, float]:
             page.close()
         end(Path(home) / "demo")
         worked = timeline(Path(home) / "demo", click)
-    return {"server": server, "start_page": start_page, **worked, "button": button, "front": front}
+    app_to_start_page = server + start_page
+    return {
+        "server": server,
+        "start_page": start_page,
+        "app_to_start_page": app_to_start_page,
+        **worked,
+        "button": button,
+        "front": front,
+    }
 
 
 def timeline(folder: Path, click: float) -> dict[str, float]:

@@ -105,8 +105,8 @@ async def upload(request: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
-    """What the web application serves beside Streamlit."""
+    """What is served below /studies."""
     return [
-        Route("/studies/{token}", download, methods=["GET"]),
-        Route("/studies/{token}", upload, methods=["PUT"]),
+        Route("/{token}", download, methods=["GET"]),
+        Route("/{token}", upload, methods=["PUT"]),
     ]

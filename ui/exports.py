@@ -60,5 +60,5 @@ async def download(request: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
-    """What the web application serves beside Streamlit."""
-    return [Route("/exports/{token}/{name:path}", download, methods=["GET", "HEAD"])]
+    """What is served below /exports."""
+    return [Route("/{token}/{name:path}", download, methods=["GET", "HEAD"])]

@@ -109,5 +109,5 @@ def sheet(request: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
-    """What the web application serves for the explorer."""
-    return [Route("/pictures/{token}.png", sheet, methods=["GET"])]
+    """What is served below /pictures."""
+    return [Route("/{token}.png", sheet, methods=["GET"])]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import gc
 import importlib
+import inspect
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from study.background import fits, waiting, worker
+from study.background import waiting, worker
 from ui.login import close_in
 
+FIRST = ("streamlit.emojis", "ui.shell", "ui.guide", "ui.parts")  # what the start page needs
 MODULES = ("study.front", "study.predict", "ui.figures", "ui.payload")
 FIRST_PAGE = 3.0  # seconds that the warming up waits for a first page, so as not to slow it down
 _begun = threading.Event()
 _drawn = threading.Event()
+_first = threading.Lock()
 _importing = threading.Lock()
 
 
@@ -26,7 +29,14 @@ async def while_serving(app: Any) -> AsyncIterator[None]:
     _begun.set()
     threading.Thread(target=_load, daemon=True).start()
     yield
-    fits.end()
+    importlib.import_module("study.background.fits").end()
+
+
+def first_page() -> None:
+    """Import what the start page needs: while the browser still loads Streamlit, or here if it was quicker."""
+    with _first:
+        for name in FIRST:
+            importlib.import_module(name)
 
 
 def page_drawn() -> None:
@@ -51,6 +61,8 @@ def keep_ready() -> None:
 
 
 def _load() -> None:
+    first_page()
+    inspect.stack()  # Streamlit asks for it once, before the first element; it looks up the file of every module
     _drawn.wait(FIRST_PAGE)
     _drawn.set()
     keep_ready()
@@ -59,4 +71,6 @@ def _load() -> None:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # what was loaded stays for good: no later collection needs to look at it again
-    fits.begin()  # last: whoever starts the demo at once needs the processor for its first merges
+    importlib.import_module(
+        "study.background.fits"
+    ).begin()  # last: whoever starts the demo at once needs the processor for its first merges

@@ -19,15 +19,16 @@ def first_front(results: Results) -> str:
     found = results.of("first_front", FIRST)
     at_once, reading = found["seconds"]["at_once"], found["seconds"]["after_reading"]
     names = {
-        "server": "server answers",
-        "start_page": "start page can be clicked",
+        "server": "from the command to a server that answers",
+        "start_page": "from the address to a start page that can be clicked",
+        "app_to_start_page": "both: from the command to the start page",
         "worker": "from the click on the demo until its worker begins",
         "prepared": "… until its models and samples are ready",
         "first_mix": "… to the first mix measured",
         "button": "… to the way to the map",
         "front": "… to the first front",
     }
-    rows = [[title, seconds(at_once[key]), seconds(reading[key])] for key, title in names.items()]
+    rows = [[title, seconds(at_once[key]), seconds(reading[key])] for key, title in names.items() if key in at_once]
     return (
         table(["what", "clicked at once", "after reading for eight seconds"], rows) + "\n" + taken(found, "first_front")
     )

@@ -9,13 +9,14 @@ from starlette.testclient import TestClient
 
 from study.keeping import library
 from ui import archives
+from ui.routes import routes
 
 
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured_demo: Path) -> TestClient:
     monkeypatch.setenv("MERGESCAPE_HOME", str(tmp_path / "studies"))
     shutil.copytree(measured_demo, tmp_path / "studies" / "demo")
-    return TestClient(Starlette(routes=archives.routes()), base_url="http://localhost")
+    return TestClient(Starlette(routes=routes()), base_url="http://localhost")
 
 
 def test_out_and_in_again(client: TestClient) -> None:

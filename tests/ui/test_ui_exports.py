@@ -7,11 +7,12 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from ui import exports
+from ui.routes import routes
 
 
 @pytest.fixture
 def client() -> TestClient:
-    return TestClient(Starlette(routes=exports.routes()), base_url="http://localhost:8501")
+    return TestClient(Starlette(routes=routes()), base_url="http://localhost:8501")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from study.background import worker
+from study.demo import DEFAULT
 from study.front import baselines
 from study.settings import MethodChoice
 from study.study import Study, open_study
@@ -27,6 +28,10 @@ def test_home_is_empty_and_offers_two_doors(home: Path) -> None:
     assert not app.exception
     assert copy.TITLE in texts(app) and copy.RECENT_EMPTY in texts(app)
     assert [button.label for button in app.button][:2] == [copy.DEMO_BUTTON, copy.OWN_BUTTON]
+    assert not app.multiselect  # other specialists: drawn when they are asked for
+    app.session_state["demo-pick"] = True
+    [shown] = app.run().multiselect
+    assert shown.label == copy.DEMO_PICK_LABEL and shown.value == list(DEFAULT)
 
 
 @pytest.mark.parametrize("page", ["run", "explore", "export"])

@@ -12,11 +12,12 @@ from starlette.testclient import TestClient
 from study.choosing.gallery import look, picture
 from study.keeping import library
 from ui import pictures
+from ui.routes import routes
 
 
 @pytest.fixture
 def client() -> TestClient:
-    return TestClient(Starlette(routes=pictures.routes()), base_url="http://localhost:8501")
+    return TestClient(Starlette(routes=routes()), base_url="http://localhost:8501")
 
 
 def test_a_sheet_holds_the_very_samples(

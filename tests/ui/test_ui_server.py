@@ -20,8 +20,9 @@ from study.server import allowance, confined, outside, refuse_large
 from study.settings import MethodChoice
 from study.study import Study, open_study
 from tests.conftest import run_command
-from ui import archives, copy, draft_settings, drafts, exports, jobs, login
+from ui import archives, copy, draft_settings, drafts, jobs, login
 from ui import copy_server as told
+from ui.routes import routes
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "demo" / "models" / "digits.safetensors"
@@ -183,7 +184,7 @@ def test_the_pages_say_so(place: Path, fresh_demo: Path) -> None:
 def test_a_study_sent_in_is_limited_and_writes_nowhere_else(
     place: Path, fresh_demo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = TestClient(Starlette(routes=[*archives.routes(), *exports.routes()]), base_url="http://localhost:8501")
+    client = TestClient(Starlette(routes=routes()), base_url="http://localhost:8501")
     assert client.put("/studies/guess", content=b"x").status_code == 404
     for address in ("/studies/../../etc/passwd", "/exports/guess/../../etc/passwd", "/exports/guess/%2e%2e/x"):
         assert client.get(address).status_code == 404

@@ -65,7 +65,9 @@ def recent() -> None:
 
 def other_demo() -> None:
     """The demo with other specialists."""
-    with st.expander(copy.DEMO_PICK):
+    with st.expander(copy.DEMO_PICK, key="demo-pick", on_change="rerun") as pick:
+        if not pick.open:  # what its parts need is loaded with them, and the start page must be quick
+            return
         known = demo_tasks()
         chosen = st.multiselect(
             copy.DEMO_PICK_LABEL, known, default=[t for t in DEFAULT if t in known], help=copy.DEMO_PICK_HELP
