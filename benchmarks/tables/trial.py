@@ -131,10 +131,10 @@ def cuda(results: Results) -> str:
         for way, title in WAYS.items()
     ]
     return (
-        f"On one {small['machine']['gpu']}, forward passes in float32:\n\n"
+        f"On one {small['machine']['gpu']}, forward passes in the precision that is found faster there:\n\n"
         + table(["a trial of", "merging", "forward passes", "everything else", "of the bare passes"], rows)
         + f"\n{large['model']}, {again['experts']} experts, {again['samples']:,} samples, one merge and its "
-        "measurement, in turns (ours in float32, the others in bfloat16):\n\n"
+        "measurement, in turns (the others in bfloat16):\n\n"
         + table(["way", "time", "of ours"], ways)
         + "\n"
         + taken(small, "trial_cost_cuda")
