@@ -18,9 +18,9 @@ MARKS = {
 # Several ways of blending: the first keeps the diamond, the others have a sign of their own in it, as on the map.
 METHODS = (
     ("diamond", CHECKED),
-    ("diamond-x-open", "#9B3F7A"),
-    ("diamond-cross-open", "#6B6100"),
-    ("diamond-open-dot", "#4B4BB0"),
+    ("diamond-x-open", "#B0558F"),
+    ("diamond-cross-open", "#857A12"),
+    ("diamond-open-dot", "#6868D4"),
 )
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # lines that differ without colour
 ROLES = {"specialist": "expert"}

@@ -8,10 +8,11 @@ from typing import Any
 import streamlit as st
 
 from study.background import waiting
-from study.background.catalogue import catalogue
+from study.background.catalogue import catalogue, title
 from ui import copy
 from ui.glossary import meaning, plainly
 
+__all__ = ["explained", "learns", "listed", "title"]
 Json = dict[str, Any]
 
 
@@ -32,9 +33,3 @@ def explained(names: Collection[str]) -> str:
     found = [one for one in (listed() if waiting.told() else []) if one["name"] in names]
     lines = [copy.METHOD_LINE.format(title=one["title"], summary=plainly(one["summary"])) for one in found]
     return "\n\n".join([meaning("way of blending"), *lines])
-
-
-def title(name: str) -> str:
-    """A method's title; made from its name where the list has not been read yet (that takes seconds)."""
-    found = listed() if waiting.told() else []
-    return next((str(one["title"]) for one in found if one["name"] == name), name.replace("_", " ").capitalize())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from study.background import waiting
 from study.checkout import ROOT
 from study.errors import StudyError
 
+TITLE = re.compile(r'^ {4}title: ClassVar\[str\] = "(.+)"$', re.MULTILINE)
 _lock = threading.Lock()  # twenty visitors at once are one question, not twenty processes
 
 
@@ -30,6 +32,15 @@ def catalogue() -> list[dict[str, Any]]:
         return listed
     with _lock:
         return _asked()
+
+
+@lru_cache(maxsize=256)
+def title(name: str) -> str:
+    """A method's title as its file in `merging/methods/` says it, at once and without torch; a name without a file there
+    is its own title."""
+    file = ROOT / "merging" / "methods" / f"{name}.py"
+    found = TITLE.search(file.read_text(encoding="utf-8")) if name.isidentifier() and file.is_file() else None
+    return found[1] if found else name
 
 
 @lru_cache(maxsize=1)

@@ -26,7 +26,9 @@ def test_a_waiting_process_lists_the_methods_and_obeys_one_command(
     assert json.loads(log.read_text())["done"] == 0
     while waiting.told() is None:  # a thread reads it; the time-out of tests ends what never comes
         time.sleep(0.01)
-    assert "task_arithmetic" in [one["name"] for one in catalogue.catalogue()]
+    listed = {one["name"]: one["title"] for one in catalogue.catalogue()}
+    assert listed["ties"] == "TIES" and {name: catalogue.title(name) for name in listed} == listed
+    assert catalogue.title("own") == "own" and catalogue.title("../method") == "../method"
     # Nobody waits any more, so the next command starts in a fresh interpreter, with the same result.
     assert waiting.hand_over(["status"], log) is None
 

@@ -61,7 +61,7 @@ def command(study: Study, budget: int) -> None:
 def progress(study: Study, facts: dict[str, Any]) -> None:
     """The bar, the phase and the time left; pause and stop."""
     now = facts["worker"]
-    total = max(int(now["total"] or 0), int(now["budget"] or 0) * len(facts["methods"]), 1)
+    total = max(int(now["total"] or 0), asked_for(facts), 1)
     text, share = told.PHASES.get(now["phase"], told.PHASES["starting"]), facts["done"] / total
     if now["phase"] not in MIXING and now["total"]:
         share = now["done"] / now["total"]
@@ -79,6 +79,11 @@ def progress(study: Study, facts: dict[str, Any]) -> None:
     buttons(study, facts)
 
 
+def asked_for(facts: dict[str, Any]) -> int:
+    """The mixes that the last run was to have measured in the end, of all ways of blending together."""
+    return int(facts["worker"]["budget"] or 0) * len(facts["methods"])
+
+
 def step_words(phase: str, facts: dict[str, Any]) -> str:
     """How far the step before the mixes is, how long it may still take, and what is measured already."""
     now = facts["worker"]
@@ -88,8 +93,7 @@ def step_words(phase: str, facts: dict[str, Any]) -> str:
     if left is not None:
         parts_of.append((told.LEFT_AT_MOST if early else told.LEFT_OF_STEP).format(time=words.duration(left)))
     if facts["done"]:
-        mixes = int(now["budget"] or 0) * len(facts["methods"])
-        parts_of.append(told.AND_MEASURED.format(done=facts["done"], total=max(mixes, facts["done"])))
+        parts_of.append(told.AND_MEASURED.format(done=facts["done"], total=max(asked_for(facts), facts["done"])))
     return " · ".join(parts_of)
 
 
@@ -162,7 +166,7 @@ def ended(study: Study, facts: dict[str, Any], now: str) -> None:
 def go_on(study: Study, facts: dict[str, Any], no_memory: bool) -> None:
     """The buttons that continue a run, or make it longer."""
     budget = int(facts["worker"]["budget"] or 0)
-    total = budget * len(facts["methods"])
+    total = asked_for(facts)
     if no_memory:
         st.info(told.NO_MEMORY)
     with st.container(horizontal=True):
@@ -197,7 +201,7 @@ def to_the_map(study: Study, facts: dict[str, Any], running: bool) -> None:
         state.remember("map_open", study.folder.name)
         st.rerun()  # the navigation opens the next steps
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        whole = parts.stand(facts) == "done"
+        whole = parts.stand(facts) == "done" and facts["done"] >= asked_for(facts)
         st.markdown(copy.MAP_READY if running else copy.MAP_DONE if whole else told.MAP_PART, width="stretch")
         if st.button(copy.EXPLORE_BUTTON, type="primary", key="explore"):
             parts.go("explore")
