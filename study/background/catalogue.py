@@ -36,8 +36,10 @@ def catalogue() -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=256)
 def title(name: str) -> str:
-    """A method's title as its file in `merging/methods/` says it, at once and without torch; a name without a file there
-    is its own title."""
+    """A method's title as its file in `merging/methods/` says it, at once and without torch.
+
+    A name without a file there is its own title.
+    """
     file = ROOT / "merging" / "methods" / f"{name}.py"
     found = TITLE.search(file.read_text(encoding="utf-8")) if name.isidentifier() and file.is_file() else None
     return found[1] if found else name
