@@ -7,7 +7,6 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,9 @@ import torch
 from torch import Tensor
 
 from merging.errors import MergingError
+from merging.files.direct import Output
 from merging.files.tensors import DTYPES
 
-DRAINED = 1 << 26  # bytes that are written before the disk is told to begin
-SHORT = 1 << 16  # bytes that are written sooner than another thread is asked to
 CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
@@ -110,41 +108,17 @@ def write(
         stream: Iterator[tuple[str, Tensor]] = ((slot.name, held[slot.name]) for slot in plan)
     else:
         stream = iter(tensors.items() if isinstance(tensors, Mapping) else tensors)
-    with atomic(path) as file, ThreadPoolExecutor(1) as writer:
+    with atomic(path) as file:
         header = _header(plan, metadata)
         _make_room(file, len(header) + sum(slot.nbytes for slot in plan))
-        kept = _Kept(file, writer)
-        kept.add(memoryview(header))
-        for slot in plan:
-            for tensor in rows_of(slot, stream):
-                kept.add(raw(tensor))
-        for name, _ in stream:
-            raise MergingError(f"Tensor '{name}' has no slot in '{path}'.")
-    return kept.digest.hexdigest()
-
-
-class _Kept:
-    """Bytes on their way into a file: hashed here while another thread writes them."""
-
-    def __init__(self, file: BinaryIO, writer: Executor) -> None:
-        self.digest = hashlib.sha256()
-        self._file, self._writer, self._waiting = file, writer, 0
-
-    def add(self, data: memoryview) -> None:
-        if len(data) < SHORT:
-            self.digest.update(data)
-            self._write(data)
-            return
-        written = self._writer.submit(self._write, data)
-        self.digest.update(data)
-        written.result()
-
-    def _write(self, data: memoryview) -> None:
-        self._file.write(data)
-        self._waiting += len(data)
-        if self._waiting >= DRAINED:
-            _drain(self._file)
-            self._waiting = 0
+        with Output(file) as output:
+            output.add(memoryview(header))
+            for slot in plan:
+                for tensor in rows_of(slot, stream):
+                    output.add(raw(tensor))
+            for name, _ in stream:
+                raise MergingError(f"Tensor '{name}' has no slot in '{path}'.")
+            return output.finish()
 
 
 def _make_room(file: BinaryIO, size: int) -> None:
@@ -159,13 +133,6 @@ def _make_room(file: BinaryIO, size: int) -> None:
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
             raise
-
-
-def _drain(file: BinaryIO) -> None:
-    """Let the disk begin with what is written, and give up the memory that holds it: the experts' bytes need it."""
-    file.flush()
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def rows_of(slot: Slot, stream: Iterator[tuple[str, Tensor]]) -> Iterator[Tensor]:
