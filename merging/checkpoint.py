@@ -12,6 +12,7 @@ from merging.errors import MergingError
 from merging.files.blocks import blocks
 from merging.files.fingerprint import NotFinite, Progress, fingerprint
 from merging.files.finite import all_finite
+from merging.files.remembered import remembered
 from merging.files.tensors import Tensors, open_tensors
 from merging.files.weight_files import SAFETENSORS, weight_files
 from merging.files.writing import CODES, Slot, raw, write
@@ -57,7 +58,7 @@ def reference(name: str, path: Path, progress: Progress | None = None) -> Checkp
             if all(file.suffix == SAFETENSORS for file in files):
                 found = fingerprint(files, first, progress)
             else:
-                found = _fingerprint(tensors, first, progress)
+                found = remembered(files, first, lambda: _fingerprint(tensors, first, progress))
         except NotFinite as error:
             _refuse_non_finite(name, error.key, tensors.get(error.key))
     return Checkpoint(name, Path(path), found)

@@ -16,6 +16,8 @@ from tests.forking import end_forking, run_package
 
 # Before anything loads torch: waiting threads must not spin, the machine may be shared.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Nothing of a test is kept in the home of who runs it.
+os.environ["MERGESCAPE_CACHE"] = ""
 if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core already
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -70,11 +70,24 @@ def mergekit(results: Results) -> str:
             ["method", "ours", "mergekit", "ratio", "processor time, ratio", "peak memory", "mergekit's", "ratio"], rows
         )
         + f"\nMedians of {_runs(found['methods'])}."
+        + _firsts(found["methods"])
         + _uppers([row for row in found["methods"] if "note" in row])
         + _before(found["methods"], whole["machine"]["commit"])
         + "\n\n"
         + taken(whole, "merge_speed")
     )
+
+
+def _firsts(rows: list[dict[str, Any]]) -> str:
+    """Say what ours took where it had never read the checkpoints."""
+    told = [
+        f"`{row['method']}` {seconds(row['first']['wall'])} "
+        f"({number(row['first']['wall'] / row['medians']['mergekit']['wall'])} of mergekit's)"
+        for row in rows
+        if "first" in row
+    ]
+    words = " Ours remembers the fingerprints of checkpoints that nobody has touched; the first time it took: {}."
+    return words.format(", ".join(told)) if told else ""
 
 
 def _before(rows: list[dict[str, Any]], commit: str) -> str:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
 ALIGNED = 4096  # bytes: what places, lengths and memory must be multiples of
-BUFFER = 1 << 23  # bytes
+BUFFER = 1 << 21  # bytes
 BUFFERS = 4
 DRAINED = 1 << 26  # bytes that go into the cache before the disk is told to begin
 DIRECT = getattr(os, "O_DIRECT", 0)

@@ -6,7 +6,6 @@ A program that knows from its command line what it will merge has these taken wh
 import hashlib
 import json
 import mmap
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -22,6 +21,7 @@ import numpy.typing as npt
 
 from merging.errors import MergingError
 from merging.files.finite import finite_bytes
+from merging.files.remembered import State, remembered, state
 from merging.files.weight_files import SAFETENSORS, weight_files
 
 PIECE = 1 << 22  # bytes: still in the cache when they are hashed after the look at their numbers
@@ -29,7 +29,6 @@ WINDOW = 1 << 25
 LONGEST = 1 << 27  # bytes of a header
 HASTE = 0.0005  # seconds after which a thread that loads a library lets another have the interpreter
 Progress = Callable[[int, int], None]
-State = tuple[tuple[str, int, int, int], ...]
 
 
 class NotFinite(ValueError):
@@ -53,14 +52,14 @@ class Stored:
 
 def fingerprint(files: Sequence[Path], first: bytes = b"", progress: Progress | None = None) -> str:
     """Return the SHA-256 (hex) of the tensors of some safetensors files: `first`, then name, dtype, shape and bytes of
-    each, sorted by name.
+    each, sorted by name. It is read from the files once, and kept as long as they are not touched (`remembered`).
 
     Raises:
         NotFinite: a tensor holds NaN or infinity.
         OSError, ValueError, KeyError, TypeError: files that are not as `open_tensors` would have them.
     """
-    begun = None if first or progress else _BEGUN.get(_state(files))
-    return begun.result() if begun else _taken(files, first, progress)
+    begun = None if first or progress else _BEGUN.get(state(files))
+    return begun.result() if begun else remembered(files, first, lambda: _taken(files, first, progress))
 
 
 def _taken(files: Sequence[Path], first: bytes = b"", progress: Progress | None = None) -> str:
@@ -114,17 +113,21 @@ def begin(checkpoints: Iterable[Path], threads: int) -> None:
     for checkpoint in checkpoints:
         try:
             files = weight_files(checkpoint)
-            state = _state(files)
+            now = state(files)
         except (MergingError, OSError):
             continue
-        if all(file.suffix == SAFETENSORS for file in files) and state not in _BEGUN:
-            _BEGUN[state] = Future()
-            waiting.put((files, _BEGUN[state]))
+        if all(file.suffix == SAFETENSORS for file in files) and now not in _BEGUN:
+            _BEGUN[now] = Future()
+            waiting.put((files, _BEGUN[now]))
     if waiting.empty():
         return
     sys.setswitchinterval(min(HASTE, sys.getswitchinterval()))
     for _ in range(min(threads, waiting.qsize())):
         Thread(target=_work, args=(waiting,), daemon=True).start()
+
+
+def _found(files: Sequence[Path]) -> str:
+    return remembered(files, b"", lambda: _taken(files))
 
 
 def _work(waiting: "SimpleQueue[tuple[list[Path], Future[str]]]") -> None:
@@ -134,12 +137,6 @@ def _work(waiting: "SimpleQueue[tuple[list[Path], Future[str]]]") -> None:
         except Empty:
             return
         try:
-            found.set_result(_taken(files))
+            found.set_result(_found(files))
         except Exception as error:  # whoever asks for the fingerprint is told
             found.set_exception(error)
-
-
-def _state(files: Sequence[Path]) -> State:
-    """Return what changes when a file is written anew."""
-    states = [(os.path.realpath(file), os.stat(file)) for file in files]
-    return tuple((path, one.st_ino, one.st_size, one.st_mtime_ns) for path, one in states)
