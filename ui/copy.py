@@ -113,6 +113,8 @@ SCORE = "Score"
 STRENGTHS = "How much of each specialist is in it"
 CHANGE_DRAFT = "Change the models or tasks"
 NEXT_TASKS = "Next: tasks and method"
+NEXT_RUN = "Next: try out mixes"
+BACK_TO_MODELS = "Choose the models first"
 
 # 2 Tasks & method
 SETUP_TITLE = "What should the mix be good at?"

@@ -8,7 +8,8 @@ from study.errors import StudyError
 from ui import copy, drafts, fragments, login, state, steps, warm
 
 # Less empty space on top; the map, which answers by itself, is not faded while Python is at work; small print, the
-# values of sliders and the chosen one of a row keep a contrast of 4.5 : 1 (WCAG AA) in both themes.
+# values of sliders and the chosen one of a row keep a contrast of 4.5 : 1 (WCAG AA) in both themes; a table is shaded
+# at the side to which it goes on.
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 4.75rem; padding-bottom: 3rem; }
 [data-testid="stMainBlockContainer"] h1 { padding: .6rem 0 .5rem; }
@@ -22,6 +23,16 @@ STYLE = """<style>
 [class*="st-key-map-"][data-stale="true"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] p { color: light-dark(#4f5b64, #b3bcc3) !important; }
+[data-testid="stTable"] > div { background:
+  linear-gradient(to right, var(--ground) 30%, transparent) left / 28px 100% no-repeat local,
+  linear-gradient(to left, var(--ground) 30%, transparent) right / 28px 100% no-repeat local,
+  linear-gradient(to right, var(--shade), transparent) left / 12px 100% no-repeat,
+  linear-gradient(to left, var(--shade), transparent) right / 12px 100% no-repeat;
+  --ground: light-dark(#ffffff, #12181d); --shade: light-dark(#9aa3ab, #6c757d); }
+@media (max-width: 640px) {
+  [data-testid="stTable"] :is(th, td) { padding: 4px 3px !important; }
+  [data-testid="stTable"] :is(th, td) p { font-size: .78rem; line-height: 1.35; overflow-wrap: normal; }
+}
 button[role="radio"][aria-checked="true"] p,
 [data-testid="stSliderThumbValue"] { color: light-dark(#0a5670, #7fd0ea) !important; }
 </style>"""

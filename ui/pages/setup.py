@@ -67,7 +67,7 @@ def fixed(study: Study) -> None:
                 st.markdown(parts.plain(plainly(facts_of["summary"])))
                 expert_details(facts_of)
     beyond.chosen_before(study)
-    st.page_link(path("run"), label=copy.NAV["run"], query_params={"study": study.folder.name})
+    st.page_link(path("run"), label=copy.NEXT_RUN, query_params={"study": study.folder.name})
 
 
 def expert_details(method: dict[str, Any]) -> None:
@@ -183,7 +183,7 @@ def form() -> None:
     draft = state.draft()
     if drafts.model_problems(draft):
         st.info(copy.SETUP_FIRST)
-        st.page_link(path("experts"), label=copy.NAV["experts"])
+        st.page_link(path("experts"), label=copy.BACK_TO_MODELS)
         return
     st.markdown(copy.SETUP_LEAD)
     drafts.name_tasks(draft)
