@@ -98,7 +98,9 @@ async def upload(request: Request) -> Response:
                 file.write(block)
         key = await run_in_threadpool(library.take_in, Path(name), request.query_params.get("name", "study"))
     except (StudyError, OSError) as error:
-        return JSONResponse({"error": str(error).replace(name, "This file")}, status_code=400)
+        return JSONResponse(
+            {"error": str(error).replace(f"'{name}'", "This file").replace(name, "This file")}, status_code=400
+        )
     finally:
         Path(name).unlink(missing_ok=True)
     return JSONResponse({"key": key})
