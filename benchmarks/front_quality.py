@@ -2,6 +2,7 @@
 
     python -m benchmarks.front_quality --make [--only two-a ...]    # ground truth, once: about an hour and a half
     python -m benchmarks.front_quality [--only two-a ...]           # everything, minutes per pool
+    python -m benchmarks.front_quality --own [--only two-a ...]     # after a change of the logit surrogate: its rows alone
     python -m benchmarks.front_quality --quick                      # two experts, two seeds: under two minutes
     python -m benchmarks.front_quality --table                      # docs/front_quality.md again from the JSON
 
@@ -23,7 +24,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from benchmarks.peers.environment import environment
+from benchmarks.quality import samplers
+from benchmarks.quality.budgets import SPENDERS
 from benchmarks.quality.pools import POOLS, WHOLE, Pool, PoolSpec, load, make
+from benchmarks.quality.rivals import RIVALS
 from benchmarks.quality.sections import FULL, QUICK, SECTIONS, Plan, facts
 from benchmarks.quality.summary import verdicts
 from benchmarks.quality.table import page
@@ -44,6 +48,8 @@ def fingerprint() -> str:
 
 
 LOADED = fingerprint()
+OURS = ("chosen", "logits", "logits-hard", "product")
+OTHERS = tuple(name for name in (*RIVALS, *SPENDERS, *samplers.SAMPLERS) if name not in OURS)
 
 
 def main() -> None:
@@ -53,6 +59,7 @@ def main() -> None:
     parser.add_argument("--sections", nargs="*", choices=list(SECTIONS), default=list(SECTIONS))
     parser.add_argument("--make", action="store_true", help="measure the pools, nothing else")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--own", action="store_true", help="only rows that the logit surrogate makes; others stay")
     parser.add_argument("--coarse", action="store_true", help="pools of 11 points a side, for --quick")
     parser.add_argument("--environment", type=Path, help="the peers' environment: with it Optuna's samplers take part")
     parser.add_argument("--table", action="store_true", help="write the page from the JSON, nothing else")
@@ -70,12 +77,14 @@ def main() -> None:
     else:
         python = environment(chosen.environment) if chosen.environment else None
         plans = {d: replace(plan, optuna=python) for d, plan in (QUICK if chosen.quick else FULL).items()}
+        if chosen.own:
+            plans = {d: replace(plan, without=OTHERS) for d, plan in plans.items()}
         names = chosen.only or [name for name, spec in POOLS.items() if spec.d in plans]
         made = [name for name in names if (chosen.cache / f"{pools[name].name}.npz").exists()]
         if not made or (chosen.only and made != names):
             gone = ", ".join(name for name in names if name not in made)
             parser.error(f"There is no pool {gone} in {chosen.cache}. Measure it first, with --make.")
-        run([pools[name] for name in made], chosen.sections, plans, chosen.cache, out)
+        run([pools[name] for name in made], chosen.sections, plans, chosen.cache, out, OTHERS if chosen.own else ())
         if not chosen.quick and chosen.out is None:
             write_page(out)
         print(page(read(out)))
@@ -86,8 +95,15 @@ def coarse(spec: PoolSpec) -> PoolSpec:
     return replace(spec, name=f"{spec.name}-coarse", side=11) if spec.side else spec
 
 
-def run(specs: list[PoolSpec], sections: list[str], plans: dict[int, Plan], cache: Path, out: Path) -> None:
-    """Run some sections for some pools, saving after each."""
+def run(
+    specs: list[PoolSpec],
+    sections: list[str],
+    plans: dict[int, Plan],
+    cache: Path,
+    out: Path,
+    others: tuple[str, ...] = (),
+) -> None:
+    """Run some sections for some pools, saving after each; rows of ``others``, rivals and spenders, stay."""
     for spec in specs:
         plan = plans[spec.d]
         for section in sections:
@@ -97,21 +113,35 @@ def run(specs: list[PoolSpec], sections: list[str], plans: dict[int, Plan], cach
                 continue
             measured = load(stands, cache)
             rows = [{"pool": spec.name, **row} for row in SECTIONS[section](measured, plan, say)]
-            update(out, measured, section, rows, spec.name if section == "whole" else None)
+            update(out, measured, section, rows, spec.name if section == "whole" else None, others)
 
 
-def update(out: Path, pool: Pool, section: str, rows: list[dict[str, Any]], name: str | None = None) -> None:
-    """Replace the rows of one pool and section in the JSON; `name` is the pool's, where another stands for it."""
+def update(
+    out: Path,
+    pool: Pool,
+    section: str,
+    rows: list[dict[str, Any]],
+    name: str | None = None,
+    others: tuple[str, ...] = (),
+) -> None:
+    """Replace the rows of one pool and section in the JSON, all but those of ``others``; `name` is the pool's, where
+    another stands for it."""
     new: dict[str, Any] = {"claim": "the whole front from a dozen measurements", "pools": {}, "raw": {}}
     result = read(out) if out.exists() else new
     found = facts(pool)
     known = result["pools"].setdefault(name or pool.spec.name, dict(found))
     known.update({section: found} if name else found)
     name = name or pool.spec.name
-    kept = [row for row in result["raw"].get(section, []) if row["pool"] != name]
+    kept = [row for row in result["raw"].get(section, []) if row["pool"] != name or maker(row) in others]
     result["raw"][section] = kept + [tidy(row) for row in rows]
-    result.setdefault("made", {})[f"{name}.{section}"] = {**machine(), "surrogate": LOADED}
+    part = f"{name}.{section}" + (", rows of the logit surrogate" if others else "")
+    result.setdefault("made", {})[part] = {**machine(), "surrogate": LOADED}
     save(out, result)
+
+
+def maker(row: dict[str, Any]) -> str:
+    """Which rival or spender made a raw row."""
+    return str(row.get("rival", row.get("spender")))
 
 
 def save(out: Path, result: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
     python -m benchmarks.kernel_trials [--cache DIR] [--out benchmarks/results/kernel_trials.json]
 
 Everything but the kernel and how it is learned is the product's own: readings, posterior samples, intervals, design.
+Lengths of each sample's own (surrogate/blend.py) are a row of their own; elsewhere one kernel serves all samples.
 Pools are those of `benchmarks.front_quality`; the ones kept aside for reporting are not touched.
 """
 
@@ -30,6 +31,7 @@ from benchmarks.quality.pools import POOLS, Array, load
 from benchmarks.quality.scores import errors
 from benchmarks.trial_cost import machine
 from evaluation.metric import metric
+from surrogate.blend import alone, blend
 from surrogate.kernel import CENTRE, LENGTH, LINEAR, MIXTURE, NUGGET, Kernel, Posterior
 from surrogate.logits import DRAWS, FittedLogits, _task, paired_normals
 from surrogate.reading import plan
@@ -146,10 +148,15 @@ FORMS: dict[str, tuple[str, Callable[[int], tuple[list[Prior], Form]]]] = {
     "warped": ("coefficients warped by powers", warped),
     "rotated": ("lengths along rotated axes", rotated),
 }
-VARIANTS = [(form, "likelihood") for form in FORMS] + [
-    ("used", "leave-one-out"),
-    ("used", "likelihood, a scale for each output"),
-]
+BLENDED = "likelihood, and lengths for each sample"
+VARIANTS = (
+    [("used", BLENDED)]
+    + [(form, "likelihood") for form in FORMS]
+    + [
+        ("used", "leave-one-out"),
+        ("used", "likelihood, a scale for each output"),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -188,7 +195,7 @@ def learned(form: str, by: str, U: Array, R: Array) -> Trial:
             A = torch.cholesky_inverse(L)
             own = torch.diagonal(A)
             fit = 0.5 * B * torch.log((torch.diagonal(A @ G @ A) / own).mean()) - 0.5 * torch.log(own).sum()
-        elif by == "likelihood":
+        elif by in ("likelihood", BLENDED):
             fit = 0.5 * B * torch.log(torch.trace(torch.cholesky_solve(G, L))) + half
         else:
             each = (torch.linalg.solve_triangular(L, outputs, upper=False) ** 2).sum(dim=0)
@@ -205,6 +212,12 @@ def learned(form: str, by: str, U: Array, R: Array) -> Trial:
         if found.fun < least:
             best, least = found.x, float(found.fun)
     return Trial(np.exp(best[:d]), 1.0, float(np.exp(best[-1])), form=k, theta=tuple(best[:-1]))
+
+
+def plain(kernel: Trial, d: int) -> Kernel:
+    """A kernel of the form that is used, as surrogate/kernel.py writes it."""
+    linear, mixture = np.exp(kernel.theta[d : d + 2])
+    return Kernel(kernel.lengths, float(linear), kernel.nugget, float(mixture))
 
 
 def fitted(one: Bed, rows: Any, form: str, by: str, seed: int) -> FittedLogits:
@@ -225,7 +238,10 @@ def fitted(one: Bed, rows: Any, form: str, by: str, seed: int) -> FittedLogits:
     else:
         kernels = [learned(form, by, one.X[rows], R) for R in flat]
     posteriors = [Posterior(kernel, one.X[rows]) for kernel in kernels]
-    tasks = tuple(_task(r, p, mu, R, w) for (r, mu, R), p in zip(parts, posteriors, strict=True))
+    if by == BLENDED:  # kernels of the product's own form, whose lengths can be varied
+        posteriors = [Posterior(plain(kernel, one.d), p.U) for kernel, p in zip(kernels, posteriors, strict=True)]
+    blends = [blend(p, R) if by == BLENDED else alone(p, R) for (_, _, R), p in zip(parts, posteriors, strict=True)]
+    tasks = tuple(_task(r, b, mu, R, w) for (r, mu, R), b in zip(parts, blends, strict=True))
     return FittedLogits(o, tasks, np.arange(len(rows)))
 
 

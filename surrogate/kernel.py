@@ -42,10 +42,14 @@ class Kernel:
         """Kernel without nugget, (k, n)."""
         k = self.linear * (1.0 + (U - CENTRE) @ (V - CENTRE).T)
         if self.lengths.size:
-            a, b = U / self.lengths, V / self.lengths
+            a, b = self.scaled(U), self.scaled(V)
             square = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :] - 2.0 * a @ b.T
             k = k + (1.0 + np.maximum(square, 0.0) / (2.0 * self.mixture)) ** -self.mixture
         return np.asarray(k)
+
+    def scaled(self, U: Array) -> Array:
+        """Points (k, d) in units of the lengths."""
+        return U / self.lengths
 
     def own(self, U: Array) -> Array:
         """k(u, u) without nugget, (k,)."""
@@ -71,8 +75,12 @@ class Posterior:
         """Standard deviation of each trial given the others, in units of the output scale, (B,)."""
         return np.asarray(1.0 / np.sqrt(np.maximum(np.diag(self.inverse), 1e-300)))
 
+    def mix(self, u: Array) -> Array:
+        """k(u, U) K^-1, (k, B): the mean at u as a mix of the trials."""
+        return np.asarray(self.kernel.between(u, self.U) @ self.inverse)
+
     def weights(self, u: Array) -> tuple[Array, Array]:
-        """k(u, U) K^-1 (k, B), and the standard deviation at u in units of the output scale (k,)."""
+        """The mix (k, B), and the standard deviation at u in units of the output scale (k,)."""
         cross = self.kernel.between(u, self.U)
         w = cross @ self.inverse
         rest = self.kernel.own(u) - np.einsum("ij,ij->i", w, cross)

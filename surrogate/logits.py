@@ -4,8 +4,9 @@ them.
 Notation: u unit coefficients; B trials; per task s samples, c modelled columns (see reading.py), P = s c outputs.
 R (B, P) modelled outputs minus their mean mu over trials; G = R R' (B, B).
 k(u, u') = RQ_ARD(u, u') + linear (1 + <u - .3, u' - .3>) + nugget, one output covariance shared by all outputs.
-mean(u) = mu + k(u, U) K^-1 R;  sd(u)^2 = k(u, u) - k(u, U) K^-1 k(U, u).
-Leave-one-out, closed form: r_b = [K^-1 R]_b / [K^-1]_bb, s_b^2 = 1 / [K^-1]_bb, z_b = r_b / s_b.
+mean(u) = mu + k(u, U) K^-1 R, blended over lengths sample by sample (blend.py);
+sd(u)^2 = k(u, u) - k(u, U) K^-1 k(U, u), of the learned kernel.
+Leave-one-out, closed form: r_b = [K^-1 R]_b / [K^-1]_bb, blended alike; s_b^2 = 1 / [K^-1]_bb, z_b = r_b / s_b.
 Posterior samples: dev(u) = sd(u) sum_b w_b z_b / sqrt(B), w ~ N(0, 1): the samples' deviations stay correlated as the
 residuals are, which an interval for their accuracy needs. A predicted metric is the mean over posterior samples, not
 the metric of the mean.
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from surrogate.blend import Blend, blend
 from surrogate.errors import SurrogateError
 from surrogate.kernel import Kernel, Posterior, learn
 from surrogate.observations import Array, MetricFunction, Observations, check_points, need_trials
@@ -40,7 +42,7 @@ class Task:
     """
 
     reading: Reading
-    posterior: Posterior
+    blend: Blend
     mu: Floats
     R: Floats
     Z: Floats
@@ -49,9 +51,8 @@ class Task:
 
     def mean(self, u: Array) -> tuple[Floats, Array]:
         """Predicted modelled outputs (k, c, s) and their standard deviation in units of the output scale (k,)."""
-        weights, sd = self.posterior.weights(u)
-        flat = weights.astype(np.float32) @ self.R.reshape(len(self.R), -1)
-        return flat.reshape(len(u), *self.mu.shape) + self.mu, sd
+        residuals, sd = self.blend.residuals(u)
+        return residuals + self.mu, sd
 
     def sampled(self, function: MetricFunction, u: Array, count: int, margin: bool) -> Array:
         """A metric at u for ``count`` posterior samples, (k, count)."""
@@ -77,7 +78,7 @@ class Task:
         """The metric of each trial given the others, for LOO_DRAWS posterior samples made without it: (B,
         LOO_DRAWS)."""
         B = len(self.R)
-        sd = self.posterior.loo_sd.astype(np.float32)
+        sd = self.blend.learned.loo_sd.astype(np.float32)
         out = np.empty((B, LOO_DRAWS))
         shrink = np.float32(np.sqrt(B) / np.sqrt(max(B - 1, 1)))
         for b in range(B):
@@ -123,7 +124,7 @@ class LogitSurrogate:
         w = paired_normals(DRAWS, len(U), seed)
         kernels = _kernels(U, residuals, self.curved)
         tasks = tuple(
-            _task(reading, Posterior(kernel, U), mu, R, w)
+            _task(reading, blend(Posterior(kernel, U), R), mu, R, w)
             for reading, kernel, mu, R in zip(readings, kernels, mus, residuals, strict=True)
         )
         return FittedLogits(o, tasks, rows, self.name)
@@ -152,7 +153,7 @@ class FittedLogits:
         truth = self.observations.Y[self.rows]
         near, far = [], []
         for task, v, y in zip(self.tasks, values, truth.T, strict=True):
-            farthest = task.posterior.loo_sd >= np.median(task.posterior.loo_sd)
+            farthest = task.blend.learned.loo_sd >= np.median(task.blend.learned.loo_sd)
             near.append(_inflation(v, y))
             far.append(max(near[-1], _inflation(v[farthest], y[farthest])))
         object.__setattr__(self, "inflation", np.array(near))
@@ -224,7 +225,7 @@ class FittedLogits:
 
     def _beyond(self, u: Array) -> Array:
         """sd(u) of each task in units of its level, (k, m)."""
-        sd = np.stack([task.posterior.weights(u)[1] for task in self.tasks], axis=1)
+        sd = np.stack([task.blend.learned.weights(u)[1] for task in self.tasks], axis=1)
         return np.asarray(sd / (self.level * (1.0 + 1e-9)))
 
     def _summary(self, values: list[Array], factor: Array, clip: bool = True) -> Prediction:
@@ -244,7 +245,7 @@ class FittedLogits:
         held = (truth >= prediction.low) & (truth <= prediction.high) | (np.abs(truth - prediction.mean) < 0.01)
         level = []
         for j, task in enumerate(self.tasks):
-            sd = task.posterior.loo_sd
+            sd = task.blend.learned.loo_sd
             level.append(float(sd[held[:, j]].max()) if held[:, j].any() else float(np.median(sd)))
         return np.array(level)
 
@@ -256,12 +257,10 @@ def paired_normals(count: int, B: int, seed: int) -> Array:
     return np.asarray(np.stack([half, -half], axis=1).reshape(-1, B)[:count])
 
 
-def _task(reading: Reading, posterior: Posterior, mu: Floats, R: Floats, w: Array) -> Task:
-    B = len(R)
-    # In float64: the inverse of a smooth kernel is large and what it sums cancels.
-    Z = ((posterior.inverse * posterior.loo_sd[:, None]) @ R.reshape(B, -1).astype(np.float64)).astype(np.float32)
-    deviation = ((w / np.sqrt(B)).astype(np.float32) @ Z).reshape(len(w), *mu.shape)
-    return Task(reading, posterior, mu, R, Z.reshape(R.shape), deviation, w)
+def _task(reading: Reading, processes: Blend, mu: Floats, R: Floats, w: Array) -> Task:
+    Z = (processes.left_out() / processes.learned.loo_sd[:, None, None]).astype(np.float32)
+    deviation = ((w / np.sqrt(len(R))).astype(np.float32) @ Z.reshape(len(R), -1)).reshape(len(w), *mu.shape)
+    return Task(reading, processes, mu, R, Z, deviation, w)
 
 
 def _kernels(U: Array, residuals: list[Floats], curved: bool) -> list[Kernel]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.kernel_trials import FORMS, VARIANTS, fitted, learned
+from benchmarks.kernel_trials import BLENDED, FORMS, VARIANTS, fitted, learned
 from benchmarks.quality.bed import bed
 from benchmarks.quality.budgets import designed
 from benchmarks.quality.synthetic import synthetic_pool
@@ -41,7 +41,7 @@ def test_every_form_is_a_kernel(trials, form):
 def test_with_the_present_kernel_predictions_are_the_product_s():
     one = bed(synthetic_pool(2, 9, samples=60))
     rows = designed(one, 10, 0)
-    mine = fitted(one, rows, "used", "likelihood", 0).predict(one.X).mean
+    mine = fitted(one, rows, "used", BLENDED, 0).predict(one.X).mean
     theirs = surrogate("logits").fit(one.observations(rows, search="soft"), 0).predict(one.X).mean
     assert mine == pytest.approx(theirs, abs=5e-3)
     assert len(VARIANTS) == len(set(VARIANTS)) > len(FORMS)
