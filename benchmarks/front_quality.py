@@ -2,7 +2,7 @@
 
     python -m benchmarks.front_quality --make [--only two-a ...]    # ground truth, once: about an hour and a half
     python -m benchmarks.front_quality [--only two-a ...]           # everything, minutes per pool
-    python -m benchmarks.front_quality --own [--only two-a ...]     # after a change of the logit surrogate: its rows alone
+    python -m benchmarks.front_quality --own [--only two-a ...]     # the logit surrogate's rows alone
     python -m benchmarks.front_quality --quick                      # two experts, two seeds: under two minutes
     python -m benchmarks.front_quality --table                      # docs/front_quality.md again from the JSON
 
