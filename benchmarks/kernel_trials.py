@@ -29,6 +29,7 @@ from benchmarks.quality.bed import Bed, bed
 from benchmarks.quality.budgets import designed
 from benchmarks.quality.pools import POOLS, Array, load
 from benchmarks.quality.scores import errors
+from benchmarks.quality.summary import BLENDED
 from benchmarks.trial_cost import machine
 from evaluation.metric import metric
 from surrogate.blend import alone, blend
@@ -140,7 +141,7 @@ def rotated(d: int) -> tuple[list[Prior], Form]:
 
 
 FORMS: dict[str, tuple[str, Callable[[int], tuple[list[Prior], Form]]]] = {
-    "used": ("as it is: rational quadratic, one length per coefficient, and lines", used),
+    "used": ("one kernel for all samples: rational quadratic, one length per coefficient, and lines", used),
     "with-quadratic": ("a quadratic trend added", with_quadratic),
     "quadratic-instead": ("a quadratic trend instead of lines", quadratic_instead),
     "matern": ("Matérn 5/2 instead of the rational quadratic", matern),
@@ -148,7 +149,6 @@ FORMS: dict[str, tuple[str, Callable[[int], tuple[list[Prior], Form]]]] = {
     "warped": ("coefficients warped by powers", warped),
     "rotated": ("lengths along rotated axes", rotated),
 }
-BLENDED = "likelihood, and lengths for each sample"
 VARIANTS = (
     [("used", BLENDED)]
     + [(form, "likelihood") for form in FORMS]

@@ -13,18 +13,20 @@ mean(u) = sum_g share_g k_g(u, U) K_g^-1 R.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from surrogate.kernel import Kernel, Posterior
+from surrogate.kernel import CENTRE, Kernel, Posterior
 from surrogate.observations import Array
 
 Floats = NDArray[np.float32]
 FACTORS = (0.5, 2.0)
 VARIED = 3  # coefficients along which lengths are varied, the shortest: a length of many boxes bends nothing
 ROWS, LEAST = 320, 4  # processes times trials, which a prediction's time grows with, and processes at the least
+FEW = 8  # points up to which R is read once rather than once for each process
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,16 @@ class Stretched(Kernel):
 
 @dataclass(frozen=True)
 class Blend:
-    """The processes of one task, the learned one first; shares (G, s) add up to 1 for each sample; shared (G B, c, s)
-    the residuals times the shares, process after process."""
+    """The processes of one task, the learned one first; shares (G, s) add up to 1 for each sample; R (B, c, s)."""
 
     posteriors: tuple[Posterior, ...]
     shares: Floats
-    shared: Floats
+    R: Floats
+
+    @cached_property
+    def shared(self) -> Floats:
+        """The residuals times the shares, process after process, (G B, c, s)."""
+        return (self.shares[:, None, None, :] * self.R[None]).reshape(-1, *self.R.shape[1:])
 
     @property
     def learned(self) -> Posterior:
@@ -56,9 +62,37 @@ class Blend:
 
     def residuals(self, u: Array) -> tuple[Floats, Array]:
         """Predicted residuals (k, c, s) at u (k, d), and sd(u) in units of the output scale (k,)."""
-        first, sd = self.learned.weights(u)
-        mixes = np.concatenate([first, *(one.mix(u) for one in self.posteriors[1:])], axis=1, dtype=np.float32)
-        return (mixes @ self.shared.reshape(len(self.shared), -1)).reshape(len(u), *self.shared.shape[1:]), sd
+        weights, sd = self.learned.weights(u)
+        B, *shape = self.R.shape
+        mixes = np.concatenate([weights[None], self._mixes(u)], dtype=np.float32)
+        if len(u) > FEW:
+            wide = np.moveaxis(mixes, 0, 1).reshape(len(u), -1)
+            return (wide @ self.shared.reshape(len(self.shared), -1)).reshape(-1, *shape), sd
+        each = (mixes.reshape(-1, B) @ self.R.reshape(B, -1)).reshape(len(mixes), len(u), *shape)
+        each *= self.shares[:, None, None, :]
+        return each.sum(axis=0), sd
+
+    def _mixes(self, u: Array) -> Array:
+        """k_g(u, U) K_g^-1 of the variants, (G - 1, k, B): all at once, as they share all but one direction."""
+        if self._directions is None:
+            return np.empty((0, len(u), len(self.learned.U)))
+        directions, excess, inverses = self._directions
+        kernel, U = self.learned.kernel, self.learned.U
+        x, y = kernel.scaled(u), kernel.scaled(U)
+        square = np.maximum((x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1)[None] - 2.0 * x @ y.T, 0.0)
+        along = (directions @ x.T)[:, :, None] - (directions @ y.T)[:, None, :]
+        curves = kernel.curve(np.maximum(square + excess[:, None, None] * along * along, 0.0))
+        lines = kernel.linear * (1.0 + (u - CENTRE) @ (U - CENTRE).T)
+        return np.asarray((curves + lines) @ inverses)
+
+    @cached_property
+    def _directions(self) -> tuple[Array, Array, Array] | None:
+        kernels = [one.kernel for one in self.posteriors[1:] if isinstance(one.kernel, Stretched)]
+        if not kernels:
+            return None
+        factors = np.array([kernel.factor for kernel in kernels])
+        directions = np.stack([kernel.direction for kernel in kernels])
+        return directions, factors**-2.0 - 1.0, np.stack([one.inverse for one in self.posteriors[1:]])
 
     def left_out(self) -> Array:
         """Leave-one-out residuals, each trial less what the others predict for it with these shares, (B, c, s)."""
@@ -85,12 +119,10 @@ def blend(posterior: Posterior, R: Floats) -> Blend:
     misfit = np.stack([one.inverse.ravel() for one in posteriors]) @ grams.T
     halves = np.array([0.5 * np.linalg.slogdet(one.inverse)[1] for one in posteriors])
     scores = halves[:, None] - 0.5 * B * np.log(np.maximum(misfit, 1e-30))
-    shares = _shares(scores)
-    order = 1 + np.argsort(-shares[1:].mean(axis=1), kind="stable")[: max(LEAST, ROWS // B) - 1]
-    kept = np.concatenate([[0], np.sort(order)])
-    shares = _shares(scores[kept]).astype(np.float32)
-    shared = (shares[:, None, None, :] * R[None]).reshape(-1, *R.shape[1:])
-    return Blend(tuple(posteriors[g] for g in kept), shares, shared)
+    weight = _shares(scores)[1:].mean(axis=1)
+    best = 1 + np.argsort(-weight, kind="stable")[: max(LEAST, ROWS // B) - 1]
+    kept = np.concatenate([[0], np.sort(best)])
+    return Blend(tuple(posteriors[g] for g in kept), _shares(scores[kept]).astype(np.float32), R)
 
 
 def _shares(scores: Array) -> Array:

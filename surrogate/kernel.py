@@ -44,8 +44,12 @@ class Kernel:
         if self.lengths.size:
             a, b = self.scaled(U), self.scaled(V)
             square = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :] - 2.0 * a @ b.T
-            k = k + (1.0 + np.maximum(square, 0.0) / (2.0 * self.mixture)) ** -self.mixture
+            k = k + self.curve(np.maximum(square, 0.0))
         return np.asarray(k)
+
+    def curve(self, square: Array) -> Array:
+        """The rational quadratic of squared distances in units of the lengths, any shape."""
+        return np.asarray(np.exp(-self.mixture * np.log(1.0 + square / (2.0 * self.mixture))))
 
     def scaled(self, U: Array) -> Array:
         """Points (k, d) in units of the lengths."""
@@ -75,12 +79,8 @@ class Posterior:
         """Standard deviation of each trial given the others, in units of the output scale, (B,)."""
         return np.asarray(1.0 / np.sqrt(np.maximum(np.diag(self.inverse), 1e-300)))
 
-    def mix(self, u: Array) -> Array:
-        """k(u, U) K^-1, (k, B): the mean at u as a mix of the trials."""
-        return np.asarray(self.kernel.between(u, self.U) @ self.inverse)
-
     def weights(self, u: Array) -> tuple[Array, Array]:
-        """The mix (k, B), and the standard deviation at u in units of the output scale (k,)."""
+        """k(u, U) K^-1 (k, B), and the standard deviation at u in units of the output scale (k,)."""
         cross = self.kernel.between(u, self.U)
         w = cross @ self.inverse
         rest = self.kernel.own(u) - np.einsum("ij,ij->i", w, cross)

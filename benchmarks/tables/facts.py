@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 
-from benchmarks.quality.summary import middle, rows_of
+from benchmarks.quality.summary import BLENDED, middle, rows_of
 from benchmarks.tables.results import Results, seconds
 
 QUALITY = "python -m benchmarks.front_quality"
@@ -31,10 +31,19 @@ def kernels_gain(results: Results) -> str:
     known = _kernels(results)
     own = known["used", "likelihood"]
     others = {
-        form: places for form, places in known.items() if form[0] not in ("used", "rotated") or form[1] != "likelihood"
+        form: places
+        for form, places in known.items()
+        if form[0] not in ("used", "rotated") or form[1] not in ("likelihood", BLENDED)
     }
     most = max(own[at] - value for places in others.values() for at, value in places.items())
     return f"{most:.3f} points"
+
+
+def blend_gain(results: Results) -> str:
+    """What lengths that each sample weighs for itself take off the error of one kernel for all samples."""
+    known = _kernels(results)
+    own, other = known["used", "likelihood"], known["used", BLENDED]
+    return _range([100 * (1 - other[at] / own[at]) for at in own], 0, "%")
 
 
 def rotated_gain(results: Results) -> str:
@@ -113,6 +122,7 @@ FACTS: dict[str, Callable[[Results], str]] = {
     "fit-of-two": fit_of_two,
     "kernels-gain": kernels_gain,
     "rotated-gain": rotated_gain,
+    "blend-gain": blend_gain,
     "map-at-first": map_at_first,
     "map-at-last": map_at_last,
     "screening-raw": screening_raw,

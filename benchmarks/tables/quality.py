@@ -8,13 +8,14 @@ from typing import Any
 from benchmarks.quality.pools import POOLS
 from benchmarks.quality.rivals import RIVALS
 from benchmarks.quality.samplers import TITLES
-from benchmarks.quality.summary import average, middle, rows_of, told
+from benchmarks.quality.summary import BLENDED, average, middle, rows_of, told
 from benchmarks.tables.results import Absent, Results, number, seconds, table, taken
 
 COMMAND = "python -m benchmarks.front_quality"
 SHOWN = ("logits", "map-published", "quadratic", "quadratic-soft", "gp")
 KERNELS = "python -m benchmarks.kernel_trials"
 SPEED = "python -m benchmarks.surrogate_speed"
+LEARNED = {BLENDED: "as it is: the same, and each sample weighs the lengths for itself"}
 
 
 def _pools(found: dict[str, Any], section: str) -> list[str]:
@@ -161,7 +162,7 @@ def kernels(results: Results) -> str:
             rows = [row for row in raw if (row["form"], row["by"], row["pool"], row["n"]) == (form, by, name, n)]
             cells.append(f"{number(middle(rows, 'rmse'), 3)} ({number(middle(rows, 'coverage'))})")
         title = found["kernels"][form]
-        lines.append([title if by == "likelihood" else f"as it is, learned by {by}", *cells])
+        lines.append([title if by == "likelihood" else LEARNED.get(by, f"the same, learned by {by}"), *cells])
     head = ["kernel", *(f"`{name}`, after {n}" for name, n in places)]
     return (
         "Error of the predicted accuracy over all points (root mean square, in points of accuracy), and in brackets "

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks.kernel_trials import BLENDED, FORMS, VARIANTS, fitted, learned
+from benchmarks.kernel_trials import FORMS, VARIANTS, fitted, learned
 from benchmarks.quality.bed import bed
 from benchmarks.quality.budgets import designed
+from benchmarks.quality.summary import BLENDED
 from benchmarks.quality.synthetic import synthetic_pool
 from surrogate import surrogate
 from surrogate.kernel import Kernel, learn

@@ -60,8 +60,7 @@ def test_left_out_is_what_the_other_trials_miss(places: np.ndarray, mixed: np.nd
     found = blend(Posterior(COMMON, U), R)
     for b in (0, 5, 13):
         rest = np.delete(np.arange(14), b)
-        shared = found.shared.reshape(len(found.posteriors), 14, 1, 120)[:, rest].reshape(-1, 1, 120)
-        others = Blend(tuple(Posterior(p.kernel, U[rest]) for p in found.posteriors), found.shares, shared)
+        others = Blend(tuple(Posterior(p.kernel, U[rest]) for p in found.posteriors), found.shares, R[rest])
         expected = R[b] - others.residuals(U[[b]])[0][0]
         np.testing.assert_allclose(found.left_out()[b], expected, atol=2e-3)
 
@@ -74,6 +73,9 @@ def test_one_process_is_kriging_as_the_books_have_it(places: np.ndarray, mixed: 
     np.testing.assert_allclose(predicted[:, 0], cross @ np.linalg.solve(K, R[:, 0]), atol=1e-3)
     rest = COMMON.own(places) - np.einsum("ij,ji->i", cross, np.linalg.solve(K, cross.T))
     np.testing.assert_allclose(sd, np.sqrt(np.maximum(rest, 0.0)), atol=1e-4)
+    mixed_alike = blend(posterior, R)
+    one_by_one = np.concatenate([mixed_alike.residuals(u[None])[0] for u in places])
+    np.testing.assert_allclose(mixed_alike.residuals(places)[0], one_by_one, atol=1e-3)
     np.testing.assert_array_equal(blend(posterior, R).residuals(places)[1], sd)
 
 
