@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from surrogate.blend import Blend, blend
+from surrogate.blend import Blend, alone, blend
 from surrogate.errors import SurrogateError
 from surrogate.kernel import Kernel, Posterior, learn
 from surrogate.observations import Array, MetricFunction, Observations, check_points, need_trials
@@ -123,8 +123,9 @@ class LogitSurrogate:
         residuals = [F - mu for F, mu in zip(residuals, mus, strict=True)]
         w = paired_normals(DRAWS, len(U), seed)
         kernels = _kernels(U, residuals, self.curved)
+        weighed = blend if o.ties is None else alone  # no gain was found with many coefficients that belong together
         tasks = tuple(
-            _task(reading, blend(Posterior(kernel, U), R), mu, R, w)
+            _task(reading, weighed(Posterior(kernel, U), R), mu, R, w)
             for reading, kernel, mu, R in zip(readings, kernels, mus, residuals, strict=True)
         )
         return FittedLogits(o, tasks, rows, self.name)
