@@ -99,11 +99,20 @@ def measured_demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
     return folder
 
 
+def copied(measured: Path, target: Path) -> Path:
+    """A private copy of a measured study that others may be reading.
+
+    Without what SQLite keeps beside its file while they do: it may be gone the next moment, and holds nothing of a
+    study that nobody writes.
+    """
+    return Path(shutil.copytree(measured, target, ignore=shutil.ignore_patterns("*.sqlite-wal", "*.sqlite-shm")))
+
+
 @pytest.fixture
 def demo_copy(measured_demo: Path, tmp_path: Path) -> Path:
     """A private copy of the measured demo study."""
     target = tmp_path / "study"
-    shutil.copytree(measured_demo, target)
+    copied(measured_demo, target)
     return target
 
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import downloaded, findings, no_sideways_scrolling
-from tests.conftest import as_json
+from tests.conftest import as_json, copied
 from ui import copy
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -22,7 +22,7 @@ TEXT = copy.EXPLORER
 def study(studies: Path, measured_demo: Path) -> str:
     """The measured demo with a second method, under a key of its own."""
     folder = studies / "explore"
-    shutil.copytree(measured_demo, folder)
+    copied(measured_demo, folder)
     as_json("run", str(folder), "--method", "ties", "--trials", "7", "--device", "cpu")
     return folder.name
 

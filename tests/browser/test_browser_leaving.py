@@ -1,12 +1,12 @@
 """What a page still has to say while its visitor is on the way to the next one must not empty that next page."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import settled
+from tests.conftest import copied
 from ui import copy
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -26,7 +26,7 @@ setInterval(() => { if (window.said && window.late > 0) { window.late -= 1; send
 @pytest.fixture(scope="module")
 def study(studies: Path, measured_demo: Path) -> str:
     """The measured demo under a key of its own."""
-    shutil.copytree(measured_demo, studies / "leaving")
+    copied(measured_demo, studies / "leaving")
     return "leaving"
 
 

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from merging.__main__ import app as merging_app
 from study import settings
 from study.commands.terminal import app as study_app
 from study.folder.study_file import parse
-from tests.conftest import ROOT
+from tests.conftest import ROOT, copied
 from tests.docs.blocks import NEEDS, Block, blocks
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -30,7 +29,7 @@ NUMBER = re.compile(r"\d[\d.,]*(?: (?:ms|s|min|h|kB|MB|GB)\b)?")
 @pytest.fixture
 def sandbox(measured_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the measured demo as `my-study`, a base, and two adapters on it."""
-    shutil.copytree(measured_demo, tmp_path / "my-study")
+    copied(measured_demo, tmp_path / "my-study")
     generator = torch.Generator().manual_seed(0)
 
     def random(*shape: int) -> torch.Tensor:

@@ -1,16 +1,16 @@
 """A few visitors for some seconds; `make load` sends twenty for five minutes while a study runs."""
 
 import asyncio
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.browsing import served
 from benchmarks.load import crowd
+from tests.conftest import copied
 
 
 def test_visitors_see_no_error(measured_demo: Path, tmp_path: Path) -> None:
-    shutil.copytree(measured_demo, tmp_path / "seen")
+    copied(measured_demo, tmp_path / "seen")
     with served(tmp_path, MERGESCAPE_READY="0") as app:
         # In a thread of its own: the browser tests' driver leaves an event loop running in this one.
         with ThreadPoolExecutor(1) as thread:

@@ -85,10 +85,11 @@ def test_peak_memory_does_not_grow_with_the_model(file: str, method: str, tmp_pa
 
 # Struck from within, at a moment of its own that Python's audit events tell: no race with a fast merge.
 STRUCK = """
-import os, runpy, sys
+import os, runpy, signal, sys
 from concurrent.futures import ThreadPoolExecutor
 
 moment, how, *sys.argv[1:] = sys.argv[1:]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may have it ignored
 seen, submit = set(), ThreadPoolExecutor.submit
 
 def strike(event, given):

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from study.exporting.loading import loading
-from tests.conftest import as_json, run_command
+from tests.conftest import as_json, copied, run_command
 
 AT = "digits=0.5,signs=0.6,flags=0.6"
 
@@ -21,7 +21,7 @@ AT = "digits=0.5,signs=0.6,flags=0.6"
 def exported(measured_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """One export of the shared demo; it adds a trial to a copy, never to the shared study."""
     place = tmp_path_factory.mktemp("export")
-    shutil.copytree(measured_demo, place / "study")
+    copied(measured_demo, place / "study")
     value = as_json("export", str(place / "study"), "--at", AT, "--out", str(place / "out"))
     return place / "out", value
 

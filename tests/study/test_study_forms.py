@@ -1,7 +1,6 @@
 """One merge in more than one form: other seeds of a random method, frozen and exact; nothing of it is a trial."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from study.study import Study, open_study
 from study.varying.forms import forms, forms_text
 from study.varying.spread import spread, spread_text
 from study.verify import verify
-from tests.conftest import run_command
+from tests.conftest import copied, run_command
 
 AT = {"digits": 0.9, "signs": 0.4, "flags": 0.2}
 TIES, DARE = MethodChoice(name="ties"), MethodChoice(name="dare_linear", settings={"drop": 0.8, "seed": 5})
@@ -27,7 +26,7 @@ TIES, DARE = MethodChoice(name="ties"), MethodChoice(name="dare_linear", setting
 @pytest.fixture(scope="module")
 def study(measured_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder = tmp_path_factory.mktemp("forms") / "study"
-    shutil.copytree(measured_demo, folder)
+    copied(measured_demo, folder)
     return open_study(folder)
 
 

@@ -1,6 +1,5 @@
 """The studies of this computer: nothing that is removed, copied or taken in is lost or mixed up."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,12 +8,13 @@ from study.errors import StudyError
 from study.keeping import library
 from study.keeping.pack import pack
 from study.study import open_study
+from tests.conftest import copied
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured_demo: Path) -> Path:
     monkeypatch.setenv("MERGESCAPE_HOME", str(tmp_path / "studies"))
-    shutil.copytree(measured_demo, tmp_path / "studies" / "demo")
+    copied(measured_demo, tmp_path / "studies" / "demo")
     return tmp_path / "studies"
 
 

@@ -1,7 +1,6 @@
 """Studies that the pages are opened on."""
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +10,7 @@ import pytest
 
 from study.background import worker
 from study.study import Study, open_study
+from tests.conftest import copied
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def measured(home: Path, measured_demo: Path) -> Study:
-    shutil.copytree(measured_demo, home / "demo")
+    copied(measured_demo, home / "demo")
     return open_study(home / "demo")
 
 

@@ -1,6 +1,5 @@
 """Studies over HTTP: a download that a stranger cannot ask for, an upload that lands beside what is there."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from study.keeping import library
+from tests.conftest import copied
 from ui import archives
 from ui.routes import routes
 
@@ -15,7 +15,7 @@ from ui.routes import routes
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured_demo: Path) -> TestClient:
     monkeypatch.setenv("MERGESCAPE_HOME", str(tmp_path / "studies"))
-    shutil.copytree(measured_demo, tmp_path / "studies" / "demo")
+    copied(measured_demo, tmp_path / "studies" / "demo")
     return TestClient(Starlette(routes=routes()), base_url="http://localhost")
 
 

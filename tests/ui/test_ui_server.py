@@ -19,7 +19,7 @@ from study.keeping.pack import pack
 from study.server import allowance, confined, outside, refuse_large
 from study.settings import MethodChoice
 from study.study import Study, open_study
-from tests.conftest import run_command
+from tests.conftest import copied, run_command
 from ui import archives, copy, draft_settings, drafts, jobs, login
 from ui import copy_server as told
 from ui.routes import routes
@@ -108,7 +108,7 @@ def test_an_imported_study_leads_nowhere_else(place: Path, measured_demo: Path, 
 
 
 def stranger(place: Path, measured_demo: Path, field: str) -> Path:
-    made = Path(shutil.copytree(measured_demo, place / "secret" / f"made-{field}"))
+    made = copied(measured_demo, place / "secret" / f"made-{field}")
     settings = open_study(made).settings
     there = "../../secret/m.safetensors"
     base, expert, task = settings.base, settings.experts[0], settings.tasks[0]
@@ -150,7 +150,7 @@ def test_a_model_hub_is_left_alone(place: Path, measured_demo: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../x", "../../secret/x", "/tmp/x", "a/b", ".x", "x.", "", "x\0", "x" * 99])
 def test_an_export_goes_nowhere_else(place: Path, measured_demo: Path, name: str) -> None:
-    study = open_study(shutil.copytree(measured_demo, place / "studies" / "demo"))
+    study = open_study(copied(measured_demo, place / "studies" / "demo"))
     before = sorted(place.rglob("*"))
     with pytest.raises(StudyError, match="cannot be the name of an export"):
         jobs.start_export(study, {"digits": 1.0, "signs": 0.0, "flags": 0.0}, "task_arithmetic", name, "as base")
