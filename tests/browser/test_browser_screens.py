@@ -56,13 +56,23 @@ def _look_as(page: Page, width: int, height: int, colours: Literal["light", "dar
 
 
 @pytest.mark.usefixtures("states")
-def test_pause_log_and_table_by_real_clicks(page: Page, server: str) -> None:
+def test_a_pause_ends_by_a_click(page: Page, server: str) -> None:
     page.goto(f"{server}/run?study=paused")
     page.get_by_role("button", name=copy_run.GO_ON).click()
     expect(page.get_by_role("button", name=copy_run.GO_ON)).to_have_count(0)
+
+
+# One download a page: a browser may ask before a second one, and there is nobody here to answer.
+@pytest.mark.usefixtures("states")
+def test_the_table_comes_home_by_a_click(page: Page, server: str) -> None:
     page.goto(f"{server}/run?study=cancelled")
     table = downloaded(page, page.get_by_role("button", name=copy_run.TABLE_CSV))
     assert len(Path(table.path()).read_text().splitlines()) == 13
+
+
+@pytest.mark.usefixtures("states")
+def test_the_log_comes_home_by_a_click(page: Page, server: str) -> None:
+    page.goto(f"{server}/run?study=cancelled")
     page.get_by_text(copy_run.LOG, exact=True).click()
     log = downloaded(page, page.get_by_role("link", name=copy_run.LOG_DOWNLOAD))
     assert "preparing samples" in Path(log.path()).read_text()
