@@ -85,18 +85,15 @@ def still(page: Page) -> None:
 
 
 def settled(page: Page, path: Path) -> None:
-    """Take pictures until one has been there before: nothing fades, slides or is drawn bit by bit any more.
-
-    Two in a row would be too much to ask of a screen that draws itself anew every second on a busy machine.
-    """
-    before: set[bytes] = set()
+    """Take pictures until two in a row are the same: nothing fades, slides or is drawn bit by bit any more."""
+    before = b""
     for _ in range(TRIES):
         still(page)
         now = page.screenshot(path=str(path), animations="disabled")
-        if now in before:
+        if now == before:
             return
-        before.add(now)
-    raise TimeoutError(f"{path.name} does not come to rest: {TRIES} pictures, no two alike")
+        before = now
+    raise TimeoutError(f"{path.name} does not come to rest: {TRIES} pictures, no two in a row alike")
 
 
 if __name__ == "__main__":
