@@ -1,7 +1,7 @@
 """Bytes into a large file: hashed by one thread, written by another, past the page cache where the system can do that.
 
 Through the cache every byte is copied once more, takes the place of pages of the experts that are still to be read, and
-goes to the disk when the kernel likes: a tenth of a merge's processor time, and most of its wait at the end.
+goes to the disk when the kernel likes: about a tenth of a merge's processor time.
 """
 
 import errno

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -59,7 +60,7 @@ def fingerprint(files: Sequence[Path], first: bytes = b"", progress: Progress | 
         OSError, ValueError, KeyError, TypeError: files that are not as `open_tensors` would have them.
     """
     begun = None if first or progress else _BEGUN.get(state(files))
-    return begun.result() if begun else remembered(files, first, lambda: _taken(files, first, progress))
+    return begun.result() if begun else remembered(files, first, partial(_taken, files, first, progress))
 
 
 def _taken(files: Sequence[Path], first: bytes = b"", progress: Progress | None = None) -> str:
@@ -126,10 +127,6 @@ def begin(checkpoints: Iterable[Path], threads: int) -> None:
         Thread(target=_work, args=(waiting,), daemon=True).start()
 
 
-def _found(files: Sequence[Path]) -> str:
-    return remembered(files, b"", lambda: _taken(files))
-
-
 def _work(waiting: "SimpleQueue[tuple[list[Path], Future[str]]]") -> None:
     while True:
         try:
@@ -137,6 +134,6 @@ def _work(waiting: "SimpleQueue[tuple[list[Path], Future[str]]]") -> None:
         except Empty:
             return
         try:
-            found.set_result(_found(files))
+            found.set_result(remembered(files, b"", partial(_taken, files)))
         except Exception as error:  # whoever asks for the fingerprint is told
             found.set_exception(error)
