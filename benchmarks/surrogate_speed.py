@@ -5,7 +5,8 @@
 Two, three and four experts of the demo at 5 (N + 1) trials of 400 samples a task; eight tasks of 400 made-up samples at
 60 trials. ``named`` fits the logit surrogate, ``chosen`` all of them and picks one, as the product does unless told.
 Medians of wall time in this process; load is what others did on the machine meanwhile, processor time what it cost
-without them (it adds up both cores, so an idle machine needs no longer). Promises are judged by processor time.
+without them (it adds up both cores, so an idle machine needs no longer). Promises are judged by processor time. Points
+are read a moment after the front: until then the threads that shared its matrix products spin, waiting for more.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from surrogate import Fitted, Link, Observations, choose, design, predicted_fron
 TASKS = ("digits", "signs", "flags", "letters")
 PROMISED = {2: 1.0, 3: 1.0, 4: 1.0, 8: 5.0}
 ONE_POINT = 0.005
+REST = 0.2  # seconds after which idle threads of BLAS sleep
 
 
 def main() -> None:
@@ -112,6 +114,7 @@ def timed(d: int, seen: Observations, repeats: int) -> dict[str, Any]:
             raw.setdefault("front", []).append(done - middle)
             raw.setdefault(f"{name} fit and front", []).append(done - begun)
             raw.setdefault(f"{name} fit and front, processor time", []).append(time.process_time() - spent)
+            time.sleep(REST)
             for _ in range(10):
                 spent, begun = time.process_time(), time.perf_counter()
                 fitted.predict(point)

@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 FACTORS = (0.5, 2.0)
 VARIED = 3  # coefficients along which lengths are varied, the shortest: a length of many boxes bends nothing
 ROWS, LEAST = 320, 4  # processes times trials, which a prediction's time grows with, and processes at the least
-FEW = 8  # points up to which R is read once rather than once for each process
+FEW = 4  # points up to which R is read once for each point rather than once for each process
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,20 @@ class Blend:
     def residuals(self, u: Array) -> tuple[Floats, Array]:
         """Predicted residuals (k, c, s) at u (k, d), and sd(u) in units of the output scale (k,)."""
         weights, sd = self.learned.weights(u)
-        B, *shape = self.R.shape
         mixes = np.concatenate([weights[None], self._mixes(u)], dtype=np.float32)
-        if len(u) > FEW:
-            wide = np.moveaxis(mixes, 0, 1).reshape(len(u), -1)
-            return (wide @ self.shared.reshape(len(self.shared), -1)).reshape(-1, *shape), sd
-        each = (mixes.reshape(-1, B) @ self.R.reshape(B, -1)).reshape(len(mixes), len(u), *shape)
-        each *= self.shares[:, None, None, :]
-        return each.sum(axis=0), sd
+        if 0 < len(u) <= FEW:
+            return np.stack([self._at_one(mixes[:, i]) for i in range(len(u))]), sd
+        wide = np.moveaxis(mixes, 0, 1).reshape(len(u), len(self.shared))
+        return (wide @ self.shared.reshape(len(self.shared), -1)).reshape(-1, *self.R.shape[1:]), sd
+
+    def _at_one(self, mixes: Floats) -> Floats:
+        """Predicted residuals (c, s) at one point from its mixes (G, B).
+
+        Not as a matrix product, which BLAS would share out among threads: on a machine that others use, waiting for
+        the last of them takes many times as long as the sum itself.
+        """
+        of_samples = np.einsum("gb,gs->bs", mixes, self.shares)
+        return np.asarray(np.einsum("bs,bcs->cs", of_samples, self.R))
 
     def _mixes(self, u: Array) -> Array:
         """k_g(u, U) K_g^-1 of the variants, (G - 1, k, B): all at once, as they share all but one direction."""

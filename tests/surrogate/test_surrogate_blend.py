@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surrogate.blend import FACTORS, VARIED, Blend, alone, blend, variants
+from surrogate.blend import FACTORS, FEW, VARIED, Blend, alone, blend, variants
 from surrogate.kernel import LENGTH, Kernel, Posterior
 
 COMMON = Kernel(np.array([1.0, 1.0]), 0.5, 1e-5, 5.0)
@@ -77,6 +77,16 @@ def test_one_process_is_kriging_as_the_books_have_it(places: np.ndarray, mixed: 
     one_by_one = np.concatenate([mixed_alike.residuals(u[None])[0] for u in places])
     np.testing.assert_allclose(mixed_alike.residuals(places)[0], one_by_one, atol=1e-3)
     np.testing.assert_array_equal(blend(posterior, R).residuals(places)[1], sd)
+
+
+def test_few_points_and_many_are_predicted_alike(places: np.ndarray, mixed: np.ndarray) -> None:
+    found = blend(Posterior(COMMON, places[:14]), mixed[:14])
+    many, sd = found.residuals(places)
+    for count in (1, FEW, FEW + 1):
+        few, own = found.residuals(places[-count:])
+        np.testing.assert_allclose(few, many[-count:], rtol=1e-5, atol=2e-5)
+        np.testing.assert_allclose(own, sd[-count:], atol=1e-7)
+    assert found.residuals(places[:0])[0].shape == (0, 1, 120)
 
 
 @settings(max_examples=20, deadline=None)
