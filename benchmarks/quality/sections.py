@@ -26,6 +26,7 @@ from surrogate import Fitted, FittedLogits, Prediction, even_subset
 Row = dict[str, Any]
 Say = Callable[[str], None]
 PICKS = {2: 25, 3: 50, 4: 50, 6: 100}
+MAPPED = 500  # predicted points on the app's map at the most: what a person sees of the front
 HONEST_BUDGET = {2: 12, 3: 12}
 FEW, USUAL = 200, 400  # samples a task to see
 HONEST = ("logits", "logits-hard", "map-published", "quadratic", "quadratic-soft", "gp")
@@ -219,11 +220,13 @@ def _dealt(pool: Pool, plan: Plan, samples: int, say: Say) -> list[Row]:
 def _judged(one: Bed, rival: Rival, measured: Rows, seed: int) -> Row:
     model = rival.fit(one, measured, seed)
     prediction = model.predict(one.X)
-    picked = predicted_rows(model, one, PICKS[one.d], rival.search, seed, prediction.mean)
+    picked, mapped = (
+        predicted_rows(model, one, count, rival.search, seed, prediction.mean) for count in (PICKS[one.d], MAPPED)
+    )
     believed = believed_rows(model, one)
     soft = rival.search == "soft" and not isinstance(model, LeastSquares)
     wanted = model.objective(one.X) if soft else prediction.mean
-    row = _test_scores(one, wanted, picked, believed)
+    row = _test_scores(one, wanted, picked, mapped, believed)
     row["shown"] = 100.0 * float(np.mean(prediction.mean[picked] - one.test[picked]))
     row["shown_soft"] = 100.0 * float(np.mean(wanted[picked] - one.test[picked]))
     if isinstance(model, FittedLogits):
@@ -235,21 +238,28 @@ def _judged(one: Bed, rival: Rival, measured: Rows, seed: int) -> Row:
 def _exact(one: Bed, search: str) -> Row:
     """What searching the exact validation values of the whole pool would give: no surrogate can be blamed for it."""
     wanted = one.hard if search == "hard" else one.soft
-    picked = even_subset(wanted, PICKS[one.d], "hypervolume")
-    row = _test_scores(one, wanted, picked, np.arange(len(one.X)))
+    picked, mapped = (even_subset(wanted, count, "hypervolume") for count in (PICKS[one.d], MAPPED))
+    row = _test_scores(one, wanted, picked, mapped, np.arange(len(one.X)))
     row["shown"] = 100.0 * float(np.mean(one.hard[picked] - one.test[picked]))
     return {"rival": f"exact-{search}", "n": len(one.X), **row}
 
 
-def _test_scores(one: Bed, wanted: Any, picked: Rows, candidates: Rows) -> Row:
+def _test_scores(one: Bed, wanted: Any, picked: Rows, mapped: Rows, candidates: Rows) -> Row:
+    """picked: the K points; mapped: the whole predicted front as the map shows it, beside as many points at random."""
     test = one.test
     hard, easy = truth(test), truth(test, easy=True)
+    blind = np.random.default_rng(0).choice(len(one.X), len(mapped), replace=False)
     return {
         "regret": slider_regret(wanted, test, candidates),
         "test_hv": hard.share(picked),
         "test_hv_easy": easy.share(picked),
         "test_front": len(hard.front),
         "picked": len(picked),
+        "mapped_hv": hard.share(mapped),
+        "mapped_hv_easy": easy.share(mapped),
+        "mapped": len(mapped),
+        "blind_hv": hard.share(blind),
+        "blind_hv_easy": easy.share(blind),
     }
 
 

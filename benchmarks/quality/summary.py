@@ -178,12 +178,30 @@ def _honest(result: Result, section: str, name: str) -> list[dict[str, Any]]:
         off = average(ours, key)
         row = _row("honest", f"shown ({title}) minus test, points, mean; {samples} samples a task", off, 1.0)
         out.append({**row, "promised": "-1 to 1", "kept": off is not None and abs(off) <= 1.0})
-    size = f"{average(ours, 'test_front') or 0:.0f} points"
-    text = f"test hypervolume with {samples} validation samples, share of the true test front's ({size}); reference"
-    for key, reference in (("test_hv", "nadir"), ("test_hv_easy", "worst of the pool")):
-        exact = average(rows_of(result, section, pool=name, rival="exact-soft"), key)
-        note = "" if exact is None else f"with every validation value known exactly: {exact:.3f}"
-        out.append({**_row("honest", f"{text}: {reference}", average(ours, key), 0.95), "note": note})
+    return out + _unseen(result, section, name, ours)
+
+
+def _unseen(result: Result, section: str, name: str, ours: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Test hypervolume: of the picked points, then of the whole predicted front as the map shows it."""
+    samples = ours[0].get("samples", 200)
+    pool = result["pools"][name]
+    points = (pool["whole"] if section == "whole" else pool)["points"]
+    exact = rows_of(result, section, pool=name, rival="exact-soft")
+    size = f"share of the true test front's ({average(ours, 'test_front') or 0:.0f} points)"
+    many, known = average(ours, "mapped"), average(exact, "mapped")
+    of = {
+        "test_hv": f"{average(ours, 'picked') or 0:.0f} picked points",
+        "mapped_hv": f"the whole predicted front as the map shows it, {many or 0:.0f} of the pool's {points} points",
+    }
+    out = []
+    for key, which in of.items():
+        for end, reference in (("", "nadir"), ("_easy", "worst of the pool")):
+            text = f"test hypervolume with {samples} validation samples, {size}; {which}; reference: {reference}"
+            best, blind = average(exact, key + end), average(ours, "blind_hv" + end)
+            note = "" if best is None else f"with every validation value known exactly: {best:.3f}"
+            if key == "mapped_hv" and best is not None and blind is not None:
+                note += f", {known or 0:.0f} points; as many points at random: {blind:.3f}"
+            out.append({**_row("honest", text, average(ours, key + end), 0.95), "note": note})
     return out
 
 

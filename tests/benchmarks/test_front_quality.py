@@ -11,7 +11,7 @@ from benchmarks.quality.budgets import SPENDERS, designed
 from benchmarks.quality.pools import POOLS, PoolSpec, dithered, load, points
 from benchmarks.quality.rivals import RIVALS, least_squares, predicted_rows
 from benchmarks.quality.scores import errors, slider_regret, truth
-from benchmarks.quality.sections import Plan, honest, predict, spend, whole
+from benchmarks.quality.sections import MAPPED, Plan, honest, predict, spend, whole
 from benchmarks.quality.synthetic import synthetic_pool
 from benchmarks.quality.table import page
 
@@ -53,8 +53,24 @@ def test_logits_beat_the_quadratic_and_shares_stay_below_one(pool, tmp_path):
         "On samples nobody saw",
         "development",
         "150 samples a task",
+        "the whole predicted front as the map shows it",
     ):
         assert words in text
+
+
+def test_the_map_holds_more_of_the_unseen_front_than_the_picked_points_or_chance(pool):
+    rows = honest(pool, Plan((), (), (), 0, 0, 1, QUIET), lambda text: None)
+    found = {row["rival"]: row for row in rows}
+    for row in (found["logits"], found["exact-soft"]):
+        assert row["picked"] <= row["mapped"] <= len(pool.X)
+        assert row["test_hv"] - 0.01 <= row["mapped_hv"] <= 1.0 + 1e-9
+        assert row["blind_hv"] < row["mapped_hv"]
+
+
+def test_the_map_has_as_many_points_as_the_app_draws():
+    from ui.state import POINTS
+
+    assert MAPPED == POINTS
 
 
 @pytest.mark.parametrize("name", [name for name in SPENDERS if name != "qlognehvi"])
