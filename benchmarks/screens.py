@@ -1,5 +1,6 @@
 """Every screen in every state: studies that stand as they would, and where to look at them."""
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -33,6 +34,20 @@ def _changing(page: Page) -> None:
     page.get_by_text(copy_setup.ADVANCED, exact=True).click()
 
 
+def _unfit(page: Page) -> None:
+    """Files that are not there, and a kind of model that nobody has."""
+    for label, text in ((copy.MODEL_LABEL, "ViT-B-23"), (copy.BASE_LABEL, "/models/gone.safetensors")):
+        page.get_by_label(label, exact=True).fill(text)
+        page.get_by_label(label, exact=True).press("Enter")
+        page.get_by_text(re.compile("there is no(ne| file)")).last.wait_for()
+        page.wait_for_function("() => !document.querySelector('[data-stale=true]')")
+
+
+def _opened(page: Page) -> None:
+    """What is done less often with a study, unfolded."""
+    page.get_by_role("button", name=copy_history.MORE, exact=True).first.click()
+
+
 @dataclass(frozen=True)
 class Screen:
     """A picture's name, the path to open, a text that is there once the screen is complete, and what to do first."""
@@ -53,6 +68,7 @@ class Screen:
 SCREENS = (
     Screen("home", "/", "How it works"),
     Screen("experts-new", "/experts", "Specialists"),
+    Screen("experts-wrong", "/experts", copy.FILES_ABOVE, _unfit),
     Screen("experts-open", "/experts?study=done", "Do the models belong together?"),
     Screen("experts-missing", "/experts?study=gone", "is not on this computer"),
     Screen("setup-first", "/setup", "First choose the models"),
@@ -64,7 +80,7 @@ SCREENS = (
     Screen("run-running", "/run?study=running", copy.LIVE_TITLE),
     Screen("run-learning", "/run?study=learning", copy.LIVE_TITLE),
     Screen("run-paused", "/run?study=paused", copy.LIVE_TITLE),
-    Screen("run-failed", "/run?study=failed", "The worker stopped"),
+    Screen("run-failed", "/run?study=failed", "The run stopped"),
     Screen("run-memory", "/run?study=memory", "Memory ran out"),
     Screen("run-interrupted", "/run?study=interrupted", "was interrupted"),
     Screen("run-cancelled", "/run?study=cancelled", "What was measured stays usable"),
@@ -76,6 +92,8 @@ SCREENS = (
     Screen("export-checked", "/export?study=done&pick=1~0~0", "Write the model file"),
     Screen("export-forms", "/export?study=forms&pick=0.9~0.3~0.5", copy_export.FORM),
     Screen("history", "/history", "Bring in a study"),
+    Screen("history-more", "/history", copy_history.JOURNEY, _opened),
+    Screen("server", "/server", "Files are read as data"),
     Screen("compare", "/compare?a=done:task_arithmetic&b=failed:task_arithmetic", "Hollow circles"),
 )
 

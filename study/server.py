@@ -7,6 +7,7 @@ MERGESCAPE_MAX_UPLOAD  megabytes of a study that is sent in (default 20000)
 MERGESCAPE_MAX_STUDY   megabytes that a study may hold before nothing more is started in it (not set: no limit)
 MERGESCAPE_MAX_JOBS    studies that may be measured at a time (not set: no limit)
 MERGESCAPE_HUB         1: visitors may fetch from and publish to a model hub even where folders are limited
+MERGESCAPE_CACHE       folder for fingerprints of model files (not set: the user's cache folder); empty: none are kept
 """
 
 from __future__ import annotations
@@ -54,6 +55,21 @@ def allowance() -> Allowance:
 def home() -> Path:
     """Where the browser keeps studies: MERGESCAPE_HOME, or `studies` in the checkout."""
     return Path(os.environ.get("MERGESCAPE_HOME") or ROOT / "studies").expanduser().resolve()
+
+
+def cache() -> Path | None:
+    """Where fingerprints of model files are kept from one run to the next; None: nowhere.
+
+    `merging.files.remembered` decides it; said here once more because a server's page is drawn without torch.
+    """
+    named = os.environ.get("MERGESCAPE_CACHE")
+    if named == "":
+        return None
+    try:
+        usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mergescape"
+        return Path(named).expanduser() if named else usual
+    except RuntimeError:  # no home
+        return None
 
 
 def outside(path: Path, *also: Path) -> str | None:

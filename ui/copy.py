@@ -37,7 +37,7 @@ DEMO_HINT = (
     "Three small specialists: digits, road signs and flags. No downloads; ready to explore in about half a minute."
 )
 OWN_BUTTON = "Use my own models"
-OWN_HINT = "A starting model and two or more models fine-tuned from it, as files on this computer."
+OWN_HINT = "A starting model and two or more models that were trained further from it, as files on this computer."
 STEPS = (
     ("Pick specialists", "models trained from the same starting model"),
     ("Say what counts", "the tasks the mix should be good at"),
@@ -99,9 +99,18 @@ ADD_EXPERT = "Add a specialist"
 REMOVE_EXPERT = "Remove the last one"
 FILE_MISSING = "{name}: there is no file '{path}'. Type the full path of a file on this computer."
 FILES_EMPTY = "Add one starting model and at least two specialists that were fine-tuned from it."
+FILES_NEEDED = "Still needed: {list}."
+NEEDED_BASE = "the starting model"
+NEEDED = {1: "one more specialist", 2: "two specialists"}
+FILES_ABOVE = "Something above does not fit yet."
 FILES_TWICE = "{name} and {other} are the same file. Blending a model with itself changes nothing."
 FILES_FOUND = "All files are there. Whether they fit together is checked when the study starts."
 FILE_KIND = "{name}: this is not a model file. Allowed: {kinds}, or a folder with a model."
+FOLDER_BARE = (
+    "{name}: there is no model file in this folder. Type the full path of a model file, or of a folder with one."
+)
+FILE_DAMAGED = "{name}: this file is damaged or not complete: its beginning cannot be read. Fetch it once more."
+ANOTHER = "another of the specialists"
 FILE_LOCKED = "{name}: this file may not be read by you."
 NAME_TWICE = "Two are called {name}. Give each a name of its own."
 BASE_NAME = "Starting model"
@@ -149,6 +158,7 @@ METHODS_MISSING = "The list of methods could not be read: {error}"
 BUDGET_TITLE = "How thorough?"
 BUDGETS = {12: "Quick: 12", 30: "Good: 30", 60: "Thorough: 60"}
 BUDGET_LABEL = "Mixes to try"
+BUDGET_EACH = "Mixes to try for each way of blending"
 START = "Start"
 DETAILS = "Details for experts"
 
@@ -165,9 +175,10 @@ MAP_READY = "The map is ready. It gets sharper while more mixes are measured."
 MAP_DONE = "All mixes are measured. Now choose your balance."
 EXPLORE_BUTTON = "Explore and choose"
 RUN_MORE = "Measure {n} more mixes"
+RUN_MORE_EACH = "Measure {n} more mixes for each way of blending"
 RESUME = "Go on from here ({done} of {total})"
 STALLED = "No sign of life for {seconds:.0f} seconds. It may be loading a large file."
-FAILED = "The worker stopped: {error}"
+FAILED = "The run stopped: {error}"
 FAILED_SAFE = "{done} results are safe. You can go on where it stopped."
 SOME_FAILED = "{n} of the mixes could not be measured. The last reason: {error}"
 SHOW_LOG = "Show the log"

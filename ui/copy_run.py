@@ -1,7 +1,7 @@
 """Every text of the page Run and of what the doctor found."""
 
 PHASES = {
-    "starting": "Waking up the worker ...",
+    "starting": "Getting ready ...",
     "reading checkpoints": "Reading the models ...",
     "loading the model": "Loading the models ...",
     "preparing samples": "Preparing the examples ...",
@@ -53,7 +53,7 @@ NO_MEMORY = "Memory ran out. Close other programs and go on, or use the processo
 ON_CPU = "Go on with the processor (slower)"
 MAP_AT_ALL = "The map appears once {need} mixes are measured on all examples; {done} are so far."
 MAP_PART = "What is measured so far can be explored already."
-LOG = "Log of the worker"
+LOG = "Log of the run"
 LOG_DOWNLOAD = "Download the whole log"
 TABLE_CSV = "Download as CSV"
 TABLE_PARQUET = "Download as Parquet"
@@ -61,13 +61,15 @@ BLENDING = "way of blending"
 SEEN = "examples per task"
 SEEN_ALL = "all"
 COMMAND = "The same on the command line"
-ESTIMATE = "{n} mixes: about {time} ({span}), by what was measured on this computer."
+MIXES = "{n} mixes"
+MIXES_EACH = "{n} mixes for each of {ways} ways of blending"
+ESTIMATE = "{mixes}: about {time} ({span}), by what was measured on this computer."
 ESTIMATE_LEARNS = "The time to learn from your examples comes on top: it is spent once, before the first mix."
 ESTIMATE_LONG = "That is a while. A quick look first shows whether it is worth it; you can add mixes later."
 ESTIMATE_NONE = "How long it takes is known once the models have been looked at."
 
 DOCTOR_TITLE = "Do the models belong together?"
-DOCTOR_RUNNING = "Looking at the models and the examples ..."
+DOCTOR_RUNNING = "Looking at the models and the examples ... ({time} so far)"
 DOCTOR_AGAIN = "Look again"
 DOCTOR_START = "Look at models and examples now"
 DOCTOR_LEAD = "Nothing is measured for this: every file is read once, and one small batch is timed."

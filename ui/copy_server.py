@@ -13,6 +13,13 @@ JOBS = "At most {jobs} studies are measured at a time."
 UNLIMITED = "There is no limit on how large a study grows or how many are measured at a time."
 HUB = "Models may be fetched from a model hub, and exports published to one, in this computer's name."
 NO_HUB = "Nothing is fetched from a model hub and nothing is published to one."
+KEPT = (
+    "Which model files were read is kept in this folder (`MERGESCAPE_CACHE`), so that files nobody has touched since "
+    "are not read again. It holds a fingerprint of each, and nothing else of it."
+)
+NOT_KEPT = (
+    "Nothing is kept of the model files that were read: they are read anew each time (`MERGESCAPE_CACHE` is empty)."
+)
 CODE = "Files are read as data. Code inside them (pickles, a model's own Python) is never run."
 OWNER = "The owner of the server sets this where it is started; `docs/deploy.md` says how."
 LOGIN = "Log in"

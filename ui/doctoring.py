@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import streamlit as st
@@ -71,7 +72,8 @@ def wait(key: str) -> None:
         return
     if not looking(study):
         st.rerun()
-    st.progress(0.5, text=told.DOCTOR_RUNNING)
+    begun = state.recall("doctor", ("", 0, time.time()))[2]
+    st.info(told.DOCTOR_RUNNING.format(time=words.duration(time.time() - begun)))
 
 
 def stops(study: Study) -> bool:
@@ -141,9 +143,12 @@ def estimate(study: Study, mixes: int) -> None:
     if not each:
         st.caption(told.ESTIMATE_NONE)
         return
-    whole = float(each) * mixes * len(study.settings.methods)
+    ways = len(study.settings.methods)
+    whole = float(each) * mixes * ways
     spread = words.span(*(whole * share for share in SPREAD)) or words.duration(whole)
-    st.caption(told.ESTIMATE.format(n=mixes, time=words.duration(whole), span=spread))
+    mixed = told.MIXES if ways == 1 else told.MIXES_EACH
+    told_of = mixed.format(n=mixes, ways=ways)
+    st.caption(told.ESTIMATE.format(mixes=told_of, time=words.duration(whole), span=spread))
     if methods.learns([one.name for one in study.settings.methods]):
         st.caption(told.ESTIMATE_LEARNS)
     if whole > LONG:

@@ -23,6 +23,7 @@ MOST = 32  # specialists of one study
 MOST_GROUPS = 16  # of layers
 DEFAULT_KIND = "ViT-B-32"
 DESCRIPTIONS = ("open_clip_config.json", "config.json")  # what a folder with a model says of it
+ADAPTER = "adapter_config.json"
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".json")
 
 
@@ -37,29 +38,50 @@ def file_problem(name: str, text: str) -> str | None:
         return copy.FILE_KIND.format(name=name, kinds=", ".join(SUFFIXES[:4]))
     if not os.access(path, os.R_OK):
         return copy.FILE_LOCKED.format(name=name)
-    return None
+    if path.is_dir():
+        inside = {one.suffix for one in path.iterdir()}
+        return None if inside & {*SUFFIXES[:4]} or (path / ADAPTER).exists() else copy.FOLDER_BARE.format(name=name)
+    damaged = path.suffix == ".safetensors" and shapes(path) is None
+    return copy.FILE_DAMAGED.format(name=name) if damaged else None
+
+
+def still_needed(draft: Mapping[str, Any]) -> str | None:
+    """What a draft lacks before it can be looked at, in one line; None if starting model and specialists are named."""
+    lacking = 2 - len(experts(draft))
+    if draft.get("base") and lacking <= 0:
+        return None
+    if not draft.get("base") and lacking == 2:
+        return copy.FILES_EMPTY
+    needed = [] if draft.get("base") else [copy.NEEDED_BASE]
+    needed += [copy.NEEDED[lacking]] if lacking > 0 else []
+    return copy.FILES_NEEDED.format(list=words.listed(needed))
 
 
 def model_problems(draft: Mapping[str, Any]) -> list[str]:
     """Everything that keeps the models of a draft from being blended, one line each."""
     rows = experts(draft)
-    problems = [] if draft.get("base") and len(rows) >= 2 else [copy.FILES_EMPTY]
-    files = [(copy.BASE_NAME, str(draft.get("base") or "")), *rows]
+    problems = [line] if (line := still_needed(draft)) else []
+    base = str(draft.get("base") or "")
+    files = [(copy.BASE_NAME, base), *rows]
     wrong = {text: line for name, text in files if text and (line := file_problem(name, text))}
-    problems += wrong.values()
-    seen: dict[Path, str] = {}
-    for name, text in files:
-        if text in wrong:
-            continue
-        place = Path(text).expanduser().resolve() if text else None
-        if place is not None and place in seen:
-            problems.append(copy.FILES_TWICE.format(name=name, other=seen[place]))
-        elif place is not None:
-            seen[place] = name
-    names = [name for name, _ in rows]
-    problems += [copy.NAME_TWICE.format(name=name) for name in dict.fromkeys(names) if names.count(name) > 1]
+    problems += [*wrong.values(), *doubles([one for one in files if one[1] not in wrong])]
     problems += [line] if problems == [] and (line := kind_problem(str(draft.get("model") or ""))) else []
-    return problems + misfits(str(draft.get("base") or ""), rows)
+    return problems + [line for name, text in rows if (line := misfit(name, text, base))]
+
+
+def doubles(files: Sequence[tuple[str, str]]) -> list[str]:
+    """A line for every file that is named twice, and for every name that two different files have."""
+    places: dict[Path, str] = {}
+    lines, names = [], []
+    for number, (name, text) in enumerate(files):
+        place = Path(text.strip().strip('"')).expanduser().resolve() if text else None
+        if place is not None and place in places:
+            other = copy.ANOTHER if places[place] == name else places[place]
+            lines.append(copy.FILES_TWICE.format(name=name, other=other))
+        elif place is not None:
+            places[place] = name
+            names += [name] if number else []
+    return lines + [copy.NAME_TWICE.format(name=name) for name in dict.fromkeys(names) if names.count(name) > 1]
 
 
 def kind_problem(text: str) -> str | None:
@@ -119,16 +141,17 @@ def glance_at(name: str, text: str, base: str | None = None) -> str | None:
     return None if glance.misfit(start, found) else told.GLANCE_SAME
 
 
-def misfits(base: str, rows: Sequence[tuple[str, str]]) -> list[str]:
-    """A line for every specialist whose header does not fit that of the starting model."""
-    start = shapes(Path(base.strip().strip('"')).expanduser()) if base else None
-    lines = []
-    for name, text in rows if start else ():
-        found = shapes(Path(text).expanduser())
-        wrong = glance.misfit(start, found) if start and found else None
-        if wrong:
-            lines.append(misfit_line(name, wrong, len(start or ())))
-    return lines
+def misfit(name: str, text: str, base: str) -> str | None:
+    """Why a specialist's header does not fit that of the starting model; None if it does, or if neither can say."""
+    start, found = (shapes(Path(one.strip().strip('"')).expanduser()) if one.strip() else None for one in (base, text))
+    wrong = glance.misfit(start, found) if start and found else None
+    return misfit_line(name, wrong, len(start or ())) if wrong else None
+
+
+def at_field(name: str, text: str, base: str | None = None) -> str | None:
+    """What is wrong with the file of one field, to be said beside it; None if nothing is, or nothing was typed."""
+    clean = text.strip().strip('"')
+    return (file_problem(name, text) or (misfit(name, clean, base) if base else None)) if clean else None
 
 
 def misfit_line(name: str, wrong: glance.Misfit, count: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from ui import copy_setup as told
-from ui import parts
+from ui import parts, words
 from ui.glossary import plainly
 
 Json = dict[str, Any]
@@ -49,13 +49,14 @@ def gallery(known: list[Json], kept: list[str], experts: int) -> list[str]:
         chosen += [one["name"] for one in mine if one not in shown and one["name"] in kept]
         if not shown:
             continue
-        ticked = sum(one["name"] in kept for one in shown)
-        label = f"{heading} ({len(shown)}{f', {ticked} chosen' if ticked else ''})"
-        with st.expander(label, expanded=group == "first" or bool(wanted)):
+        # A label that counted what is ticked would change under the hand, and fold the group away with it.
+        with st.expander(f"{heading} ({len(shown)})", expanded=group == "first" or bool(wanted)):
             st.caption(told.GROUP_HELP[group])
             chosen += [one["name"] for one in shown if tick(one, kept, experts)]
     if not seen:
         st.caption(told.NOTHING)
+    titles = [parts.plain(one["title"]) for one in known if one["name"] in chosen]
+    st.markdown(told.CHOSEN.format(list=words.listed(titles)) if titles else told.CHOSEN_NONE)
     return chosen
 
 

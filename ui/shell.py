@@ -8,8 +8,8 @@ from study.errors import StudyError
 from ui import copy, drafts, fragments, login, state, steps, warm
 
 # Less empty space on top; the map, which answers by itself, is not faded while Python is at work; small print, the
-# values of sliders and the chosen one of a row keep a contrast of 4.5 : 1 (WCAG AA) in both themes; a table is shaded
-# at the side to which it goes on.
+# values of sliders and the chosen one of a row keep a contrast of 4.5 : 1 (WCAG AA) in both themes, also in a popover,
+# which hangs outside the app and does not know its theme; a table is shaded at the side to which it goes on.
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 4.75rem; padding-bottom: 3rem; }
 [data-testid="stMainBlockContainer"] h1 { padding: .6rem 0 .5rem; }
@@ -21,6 +21,7 @@ STYLE = """<style>
 [data-testid="stPageLink"] p { text-decoration: underline; text-underline-offset: 3px; }
 .st-key-news { min-height: 2.6rem; }
 [class*="st-key-map-"][data-stale="true"] { opacity: 1 !important; }
+[data-testid="stPopoverBody"] { color-scheme: light dark; }
 [data-testid="stCaptionContainer"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] p { color: light-dark(#4f5b64, #b3bcc3) !important; }
 [data-testid="stTable"] > div { background:

@@ -46,17 +46,23 @@ def remembered(files: Sequence[Path], first: bytes, take: Callable[[], str]) -> 
     return found
 
 
-def _place(files: State, first: bytes) -> Path | None:
-    """Where the fingerprint of these files is kept: one place a checkpoint, however often it changes."""
+def folder() -> Path | None:
+    """The folder of what is kept; None: nothing is kept. `study.server` says the same without torch."""
     named = os.environ.get(CACHE)
+    if named == "":
+        return None
     try:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mergescape"
+        usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mergescape"
+        return Path(named).expanduser() if named else usual
     except RuntimeError:  # no home
         return None
-    if named is not None:
-        if not named:
-            return None
-        cache = Path(named).expanduser()
+
+
+def _place(files: State, first: bytes) -> Path | None:
+    """Where the fingerprint of these files is kept: one place a checkpoint, however often it changes."""
+    cache = folder()
+    if cache is None:
+        return None
     whose = json.dumps([FORMAT, [path for path, *_ in files], first.hex()])
     return cache / "fingerprints" / f"{hashlib.sha256(whose.encode()).hexdigest()[:32]}.json"
 

@@ -15,7 +15,7 @@ from ui import copy, copy_history, copy_run
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 LOOKS = {"desk, light": (1280, 900, "light"), "phone, dark": (360, 780, "dark")}
 WRONG = "[data-testid=stException], [data-testid=stAlertContentError]"
-MEANT = {"run-failed", "run-memory", "run-damaged"}  # their error box is what they show
+MEANT = {"run-failed", "run-memory", "run-damaged", "experts-wrong"}  # their error box is what they show
 HERE = [screen for screen in SCREENS if screen.name != "explore"]  # the map has tests of its own
 
 

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from evaluation.models.architecture import built_in
 from study.axes import held_out, with_axis
@@ -16,7 +18,7 @@ from ui import copy, draft_settings, drafts, jobs
 @pytest.fixture
 def draft(tmp_path: Path) -> dict[str, object]:
     for name in ("base", "cars", "digits"):
-        (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
+        save_file({"w": np.zeros(3, np.float32)}, tmp_path / f"{name}.safetensors")
     (tmp_path / "data").mkdir()
     return {
         "name": "", "model": "ViT-B-32", "tokenizer": "", "experts": 2, "tasks": 2,
@@ -83,9 +85,30 @@ def test_each_problem_is_one_line(draft: dict[str, object], tmp_path: Path) -> N
     assert copy.FILES_TWICE.format(name="base", other=copy.BASE_NAME) in drafts.model_problems(draft)
 
 
+def test_a_file_that_holds_no_model_is_told_at_once(draft: dict[str, object], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "cars.safetensors").read_bytes()[:20])
+    draft |= {"expert_path_0": str(tmp_path / "empty"), "expert_path_1": str(tmp_path / "cut.safetensors")}
+    assert drafts.model_problems(draft) == [
+        copy.FOLDER_BARE.format(name="empty"), copy.FILE_DAMAGED.format(name="cut"),
+    ]  # fmt: skip
+    assert drafts.at_field("cut", str(draft["expert_path_1"])) == copy.FILE_DAMAGED.format(name="cut")
+    assert drafts.at_field("x", "") is None
+    (tmp_path / "empty" / "adapter_config.json").write_text("{}")
+    assert drafts.at_field("x", str(tmp_path / "empty")) is None
+
+
+def test_one_file_as_two_specialists_is_one_mistake(draft: dict[str, object]) -> None:
+    draft["expert_path_1"] = draft["expert_path_0"]
+    assert drafts.model_problems(draft) == [copy.FILES_TWICE.format(name="cars", other=copy.ANOTHER)]
+
+
 def test_too_few(draft: dict[str, object]) -> None:
     draft["expert_path_1"] = ""
-    assert drafts.model_problems(draft)[0] == copy.FILES_EMPTY
+    assert drafts.model_problems(draft)[0] == copy.FILES_NEEDED.format(list=copy.NEEDED[1])
+    nothing = {"expert_path_0": "", "expert_path_1": "", "base": draft["base"]}
+    assert drafts.still_needed({**draft, **nothing}) == copy.FILES_NEEDED.format(list=copy.NEEDED[2])
+    assert drafts.still_needed({**draft, **nothing, "base": ""}) == copy.FILES_EMPTY
     draft["task_data_0"] = ""
     assert drafts.task_problems(draft) == [copy.TASKS_EMPTY]
     draft["task_data_0"] = "/nowhere/at/all"

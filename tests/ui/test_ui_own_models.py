@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from study.preflight import doctor
 from study.study import Study, open_study
 from tests.ui.visiting import texts, visit
@@ -11,18 +13,32 @@ from ui import copy_setup as setup_words
 
 
 def test_own_models_step_by_step(home: Path, tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
     app = visit("experts")
     assert copy.FILES_EMPTY in texts(app)
     app.text_input(key="draft-base").set_value("/nowhere/base.safetensors").run()
     assert "there is no file" in texts(app)
     for name in ("base", "cars", "digits"):
-        (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
+        save_file({"w": np.zeros(3, np.float32)}, tmp_path / f"{name}.safetensors")
     app.text_input(key="draft-base").set_value(str(tmp_path / "base.safetensors"))
-    app.text_input(key="draft-expert_path_0").set_value(str(tmp_path / "cars.safetensors"))
+    app.text_input(key="draft-expert_path_0").set_value(str(tmp_path / "cars.safetensors")).run()
+    assert app.text_input(key="draft-expert_name_0").placeholder == "cars"  # its name unless another is typed
+    assert copy.FILES_NEEDED.format(list=copy.NEEDED[1]) in texts(app)
+    app.text_input(key="draft-expert_path_1").set_value("/nowhere/digits.safetensors").run()
+    wrong = [one.value.replace("\\", "") for one in app.error]
+    assert (
+        len(wrong) == 2 and "there is no file" in wrong[0] and wrong[1] == copy.FILES_ABOVE
+    )  # said once, at its field
     app.text_input(key="draft-expert_path_1").set_value(str(tmp_path / "digits.safetensors")).run()
     assert copy.FILES_FOUND in texts(app)
     app.switch_page("ui/pages/setup.py").run()
     assert not app.exception and copy.TASKS_EMPTY in texts(app)
+    app.text_input(key="draft-task_data_0").set_value("/nowhere/pictures").run()
+    assert [one.value.replace("\\", "") for one in app.error] == [
+        copy.DATA_MISSING.format(name="cars", path="/nowhere/pictures"), copy.FILES_ABOVE,
+    ]  # fmt: skip
+    app.text_input(key="draft-task_data_0").set_value("").run()
     start = next(button for button in app.button if button.label == setup_words.CHECK_FIRST)
     assert start.disabled
 
@@ -46,6 +62,8 @@ def test_a_study_from_the_form_with_a_method_of_the_gallery(home: Path, untouche
         app.text_input(key=f"draft-task_data_{i}").set_value(str(untouched.folder / "tasks" / name))
     app.checkbox(key="method-ties").check().run()
     assert not app.exception, app.exception
+    assert setup_words.CHOSEN.format(list="Task arithmetic and TIES") in texts(app)  # at once, not one click late
+    assert [one.label for one in app.button_group] == [copy.BUDGET_EACH]
     app.number_input(key="set-ties-density").set_value(0.3).run()
     assert app.text_input(key="draft-task_name_0").value == "digits"  # called like the specialists until somebody types
     app.text_input(key="draft-task_name_1").set_value("banners")
@@ -74,7 +92,7 @@ def test_a_study_from_the_form_with_a_method_of_the_gallery(home: Path, untouche
     assert [task.name for task in settings.tasks] == ["digits", "banners", "digits jpeg 3"]
     assert [axis.kind for axis in settings.axes or ()] == ["distance"] and settings.groups == "slope"
     assert settings.screening is not None and settings.screening.samples == 100
-    assert run_words.DOCTOR_RUNNING in str(app.get("progress")[0].proto) or doctor.last_report(open_study(made))
+    assert run_words.DOCTOR_RUNNING.partition("(")[0] in texts(app) or doctor.last_report(open_study(made))
 
 
 def test_experts_that_do_not_fit_are_named_at_a_glance(home: Path, untouched: Study, tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
+from merging.files import remembered
 from study.background import worker
 from study.errors import StudyError
 from study.folder.lock import only_worker
 from study.headers import shapes
 from study.keeping import library
 from study.keeping.pack import pack
-from study.server import allowance, confined, outside, refuse_large
+from study.server import allowance, cache, confined, outside, refuse_large
 from study.settings import MethodChoice
 from study.study import Study, open_study
 from tests.conftest import copied, run_command
@@ -179,6 +180,24 @@ def test_the_pages_say_so(place: Path, fresh_demo: Path) -> None:
     shown = app.switch_page("ui/pages/server.py").run()
     assert not shown.exception
     assert str(place / "allowed") in shown.code[0].value and told.ROOTS in [one.value for one in shown.markdown]
+
+
+@pytest.mark.parametrize("named", ["", "~/kept", None])
+def test_the_page_says_where_fingerprints_are_kept(
+    place: Path, named: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same folder as the one that they are kept in, which is decided where torch is loaded."""
+    monkeypatch.setenv("HOME", str(place))
+    monkeypatch.delenv(remembered.CACHE)
+    if named is not None:
+        monkeypatch.setenv(remembered.CACHE, named)
+    kept = cache()
+    assert kept == remembered.folder() and (kept is None) == (named == "")
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+    shown = app.run().switch_page("ui/pages/server.py").run()
+    assert not shown.exception
+    assert (told.NOT_KEPT if kept is None else told.KEPT) in [one.value for one in shown.markdown]
+    assert [one.value for one in shown.code][1:] == ([] if kept is None else [str(kept)])
 
 
 def test_a_study_sent_in_is_limited_and_writes_nowhere_else(

@@ -90,7 +90,7 @@ export function describeMethods(pieces, mine, other, x, y, task, text, unit) {
     const [first, last] = [p === pieces[0], p === pieces.at(-1)];
     return fill(first ? text.spanBelow : last ? text.spanAbove : text.spanBetween, { from: level(p.from), to: level(p.to), x });
   });
-  const parts = [0, 1].filter((who) => winners.has(who)).map((who) => fill(text.methodsWhere, { winner: name(who), y, list: list(spans(who), text) }));
+  const parts = [0, 1].filter((who) => winners.has(who)).map((who) => fill(text.methodsWhere, { winner: name(who), loser: name(1 - who), y, list: list(spans(who), text) }));
   const rest = pieces.some((p) => p.who === null) ? ` ${text.methodsElse}` : "";
   return parts.join(" ") + rest;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import Any
 
 import streamlit as st
 
@@ -45,9 +46,11 @@ def field(label: str, name: str, help_text: str | None = None, placeholder: str 
 
 
 def seen(name: str, text: str, base: str | None = None) -> None:
-    """What a glance at a file says, under its field."""
-    line = drafts.glance_at(name, text, base)
-    if line:
+    """What a glance at a file says, under its field: what is wrong with it, or that it is all right."""
+    wrong = drafts.at_field(name, text, base)
+    if wrong:
+        st.error(parts.plain(wrong))
+    elif line := drafts.glance_at(name, text, base):
         st.caption(parts.plain(line))
 
 
@@ -61,7 +64,9 @@ def form() -> None:
         st.session_state["draft-model"] = draft["model"]
     left, right = st.columns([1, 2])
     with left:
-        field(copy.MODEL_LABEL, "model", copy.MODEL_HELP)
+        kind = field(copy.MODEL_LABEL, "model", copy.MODEL_HELP)
+        if wrong := drafts.kind_problem(kind):
+            st.error(parts.plain(wrong))
     with right:
         field(copy.BASE_LABEL, "base", copy.PATH_HELP, "/models/vit-b-32.safetensors")
         seen(copy.BASE_NAME, str(draft["base"]))
@@ -71,11 +76,12 @@ def form() -> None:
     for i in range(draft["experts"]):
         left, right = st.columns([1, 2])
         with left:
-            stem = PurePath(str(draft.get(f"expert_path_{i}") or "")).stem
+            typed = str(state.recall(f"draft-expert_path_{i}", draft.get(f"expert_path_{i}")) or "")
+            stem = PurePath(typed.strip().strip('"')).stem
             field(copy.EXPERT_NAME.format(n=i + 1), f"expert_name_{i}", placeholder=stem or ("Cars", "Digits")[i % 2])
         with right:
             text = field(copy.EXPERT_PATH.format(n=i + 1), f"expert_path_{i}", copy.PATH_HELP)
-            seen(str(draft.get(f"expert_name_{i}") or ""), text, str(draft["base"]))
+            seen(str(draft.get(f"expert_name_{i}") or stem), text, str(draft["base"]))
     with st.container(horizontal=True):
         if st.button(copy.ADD_EXPERT, disabled=draft["experts"] >= 32):
             draft["experts"] += 1
@@ -101,16 +107,28 @@ def whole_folder() -> None:
         st.rerun()
 
 
+def at_fields(draft: dict[str, Any]) -> set[str]:
+    """What is wrong and said under its field already."""
+    base = str(draft["base"] or "")
+    lines = [drafts.kind_problem(str(draft["model"])), drafts.at_field(copy.BASE_NAME, base)]
+    lines += [drafts.at_field(name, text, base) for name, text in drafts.experts(draft)]
+    return {line for line in lines if line}
+
+
 def verdict() -> None:
-    """What is right and what is not, file by file; then the way on."""
+    """What is right and what is not beyond single files; then the way on."""
     draft = state.draft()
     touched = draft.get("base") or drafts.experts(draft)
     problems = drafts.model_problems(draft)
     if not touched:
         st.info(copy.FILES_EMPTY)
         return
-    for line in problems:  # what is not there yet is no mistake
-        (st.info if line == copy.FILES_EMPTY else st.error)(parts.plain(line))
+    needed, told_above = drafts.still_needed(draft), at_fields(draft)
+    for line in problems:
+        if line not in told_above:
+            (st.info if line == needed else st.error)(parts.plain(line))  # what is not there yet is no mistake
+    if told_above:
+        st.error(copy.FILES_ABOVE)
     if problems:
         return
     st.success(copy.FILES_FOUND)

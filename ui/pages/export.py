@@ -57,7 +57,8 @@ def the_mix(study: Study, method: str, strengths: dict[str, float], trial: Trial
     checked = shown(trial.metrics) if trial and done else None
     test = shown(trial.test) if trial and trial.test else None
     # A prediction made after the check would know the answer: only one from before it may stand beside it.
-    predicted = state.guess(strengths) if done else guess_of(study, method, strengths)
+    with st.spinner(told.GUESSING):
+        predicted = state.guess(strengths) if done else guess_of(study, method, strengths)
     if not done and predicted:
         state.keep_guess(strengths, predicted)
     st.subheader(copy.EXPORT_MIX, help=meanings("predicted", "checked", "final check", "specialist", "plain average"))
@@ -143,7 +144,8 @@ def write_form(study: Study, method: str, strengths: dict[str, float], done: boo
     """Name, precision, go; how it stands appears where the button was pressed. again: this mix was written before."""
     st.subheader(copy.EXPORT_SECTION)
     left, right = st.columns(2)
-    name = left.text_input(copy.EXPORT_NAME, value=jobs.free_name(study, "my-mix"), max_chars=60)
+    being_written = next((one.name for one in jobs.exports(study) if one.state == "running"), None)
+    name = left.text_input(copy.EXPORT_NAME, value=being_written or jobs.free_name(study, "my-mix"), max_chars=60)
     dtype = right.selectbox(
         copy.EXPORT_DTYPE, list(copy.DTYPES), format_func=lambda key: copy.DTYPES[key], help=copy.EXPORT_DTYPE_HELP
     )
@@ -158,7 +160,7 @@ def write_form(study: Study, method: str, strengths: dict[str, float], done: boo
         st.caption(told.UNCHECKED)
     enough = taking.room(study)
     taking.licence_box(study)
-    writing = any(one.state == "running" for one in jobs.exports(study))
+    writing = being_written is not None
     label = copy.EXPORT_BUTTON if done else copy.EXPORT_ANYWAY
     shut = not good or busy or writing or not enough
     if st.button(label, type="primary" if done and not again else "secondary", disabled=shut, key="write"):

@@ -31,7 +31,7 @@ def choose_budget(study: Study) -> None:
     """Nothing measured yet: how thorough, how long that takes, and go."""
     st.markdown(copy.RUN_NEW)
     budget = st.segmented_control(
-        copy.BUDGET_LABEL,
+        copy.BUDGET_LABEL if len(study.settings.methods) < 2 else copy.BUDGET_EACH,
         list(copy.BUDGETS),
         default=state.recall("budget", 30),
         format_func=lambda n: copy.BUDGETS[n],
@@ -176,7 +176,7 @@ def go_on(study: Study, facts: dict[str, Any], no_memory: bool) -> None:
                 start(study, budget)
             if no_memory and st.button(told.ON_CPU):
                 start(study, budget, "cpu")
-        elif st.button(copy.RUN_MORE.format(n=10)):
+        elif st.button((copy.RUN_MORE if len(facts["methods"]) < 2 else copy.RUN_MORE_EACH).format(n=10)):
             start(study, max(facts["done"] // max(1, len(facts["methods"])), budget) + 10)
 
 

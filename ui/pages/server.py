@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from study.server import allowance
+from study.server import allowance, cache
 from ui import copy_server as told
 from ui import login, state, words
 
@@ -27,5 +27,9 @@ if allowed.jobs:
 if not allowed.study and not allowed.jobs:
     st.markdown(told.UNLIMITED)
 st.markdown(told.HUB if allowed.hub else told.NO_HUB)
+kept = cache()
+st.markdown(told.NOT_KEPT if kept is None else told.KEPT)
+if kept is not None:
+    st.code(str(kept), language=None)
 st.markdown(told.CODE)
 st.caption(told.OWNER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import zip_longest
+from pathlib import PurePath
 from typing import Any
 
 import streamlit as st
@@ -94,6 +95,8 @@ def task_rows() -> None:
             draft[key] = column.text_input(
                 label.format(n=i + 1), value=str(draft.get(key, "")), key=f"draft-{key}", help=more
             )
+        if wrong := at_row(i):
+            middle.error(parts.plain(wrong))
         key = f"task_metric_{i}"
         kept = draft.get(key, "accuracy")
         draft[key] = right.selectbox(
@@ -108,6 +111,13 @@ def task_rows() -> None:
         if st.button(copy.REMOVE_TASK, disabled=draft["tasks"] <= 1):
             draft["tasks"] -= 1
             st.rerun()
+
+
+def at_row(i: int) -> str | None:
+    """What is wrong with the folder of one task, to be said beside it; None if nothing is, or nothing was typed."""
+    text = str(state.draft().get(f"task_data_{i}") or "").strip().strip('"')
+    name = str(state.draft().get(f"task_name_{i}") or "").strip() or PurePath(text).name
+    return drafts.data_problem(name, text) if text else None
 
 
 def samples() -> None:
@@ -192,8 +202,9 @@ def form() -> None:
     chosen = choose_methods()
     st.subheader(copy.BUDGET_TITLE)
     budget = st.segmented_control(
-        copy.BUDGET_LABEL, list(copy.BUDGETS), default=30, format_func=lambda n: copy.BUDGETS[n], required=True
-    )
+        copy.BUDGET_LABEL if len(chosen) < 2 else copy.BUDGET_EACH, list(copy.BUDGETS), default=30,
+        format_func=lambda n: copy.BUDGETS[n], required=True, key="draft-budget",
+    )  # fmt: skip
     problems = drafts.task_problems(draft)
     if drafts.by_code(draft):
         st.info(told.BY_CODE)
@@ -201,8 +212,12 @@ def form() -> None:
         st.info(copy.TASKS_EMPTY)
     else:
         problems = problems or drafts.extra_problems(draft, int(budget or 30))
+        told_above = {at_row(i) for i in range(draft["tasks"])} - {None}
         for line in problems:
-            st.error(parts.plain(line))
+            if line not in told_above:
+                st.error(parts.plain(line))
+        if told_above:
+            st.error(copy.FILES_ABOVE)
     blocked = bool(problems) or not chosen
     with st.container(horizontal=True):
         if st.button(told.CHECK_FIRST, type="primary", disabled=blocked, help=told.CHECK_FIRST_HELP):

@@ -28,13 +28,13 @@ test("two fronts that cross: each is named where it reaches more", () => {
 });
 
 test("the sentence names both sides", () => {
-  const text = { and: "and", methodsSame: "same", methodsAlways: "{winner} over {loser}", methodsWhere: "{winner} more {y} {list}.", methodsElse: "else same", spanBelow: "below {to}", spanAbove: "from {from}", spanBetween: "{from} to {to}" };
+  const text = { and: "and", methodsSame: "same", methodsAlways: "{winner} over {loser}", methodsWhere: "{winner} more {y} than {loser} {list}.", methodsElse: "else same", spanBelow: "below {to}", spanAbove: "from {from}", spanBetween: "{from} to {to}" };
   const task = { sign: 1, scale: 100, suffix: " %", expert: null, floor: 0.01 };
   const say = (pieces) => describeMethods(pieces, "A", "B", "x", "y", task, text, "score");
-  assert.equal(say([{ from: 0, to: 0.6, who: 1 }, { from: 0.6, to: 1, who: 0 }]), "A more y from 60.0 %. B more y below 60.0 %.");
+  assert.equal(say([{ from: 0, to: 0.6, who: 1 }, { from: 0.6, to: 1, who: 0 }]), "A more y than B from 60.0 %. B more y than A below 60.0 %.");
   assert.equal(say([{ from: 0, to: 1, who: 1 }]), "B over A");
   assert.equal(say([{ from: 0, to: 1, who: null }]), "same");
-  assert.equal(say([{ from: 0, to: 0.5, who: null }, { from: 0.5, to: 1, who: 0 }]), "A more y from 50.0 %. else same");
+  assert.equal(say([{ from: 0, to: 0.5, who: null }, { from: 0.5, to: 1, who: 0 }]), "A more y than B from 50.0 %. else same");
 });
 
 test("the pair that pulls apart most comes first", () => {
