@@ -15,7 +15,7 @@ from study.demo import write_demo
 from study.folder.lock import only_worker
 from study.settings import MethodChoice
 from study.study import Study, open_study
-from ui import copy, copy_export, copy_history, copy_setup
+from ui import copy, copy_export, copy_history, copy_run, copy_setup
 
 PICK = "pick=0.5~0.5~0.5"
 
@@ -76,7 +76,7 @@ SCREENS = (
     Screen("setup-open", "/setup?study=done", "Task arithmetic"),
     Screen("run-none", "/run", "No study is open"),
     Screen("run-damaged", "/run?study=damaged", "unknown field"),
-    Screen("run-new", "/run?study=fresh", "Do the models belong together?"),
+    Screen("run-new", "/run?study=fresh", copy_run.DOCTOR_FINE),
     Screen("run-running", "/run?study=running", copy.LIVE_TITLE),
     Screen("run-learning", "/run?study=learning", copy.LIVE_TITLE),
     Screen("run-paused", "/run?study=paused", copy.LIVE_TITLE),

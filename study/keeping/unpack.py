@@ -23,7 +23,7 @@ MOST_GROWTH = 200  # times the zip's own size; a store of numbers shrinks to a t
 ROOM = 200_000_000  # bytes of disk that stay free
 CHUNK = 1 << 20
 BAD = re.compile(r'[\\:*?"<>|\x00-\x1f]')
-CURE = "Make it with: python -m study pack DIR OUT.zip."
+CURE = "Take one that was downloaded under History, or made with: python -m study pack DIR OUT.zip."
 
 
 def unpack(archive: Path, target: Path) -> Study:
@@ -51,7 +51,8 @@ def unpack(archive: Path, target: Path) -> Study:
         shutil.rmtree(draft, ignore_errors=True)
         if isinstance(error, StudyError):
             raise StudyError(str(error).replace(str(draft), archive.name)) from None
-        raise StudyError(f"'{archive}' is not a readable zip file: {error}.", CURE) from None
+        why = f": {error}" if zipfile.is_zipfile(archive) else ""
+        raise StudyError(f"'{archive}' is not a readable zip file{why}.", CURE) from None
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise

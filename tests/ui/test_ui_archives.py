@@ -32,5 +32,5 @@ def test_strangers_and_wrong_files_are_refused(client: TestClient) -> None:
     assert client.get(archives.offer("demo"), headers={"host": "evil.example"}).status_code == 404
     assert client.put("/studies/guess?name=x", content=b"x").status_code == 404
     wrong = client.put(archives.door() + "?name=x", content=b"not a zip")
-    assert wrong.status_code == 400 and wrong.json()["error"].startswith("This file is not a readable zip")
+    assert wrong.status_code == 400 and wrong.json()["error"].startswith("This file is not a readable zip file. ")
     assert [path.name for path in library.home().iterdir()] == ["demo"]

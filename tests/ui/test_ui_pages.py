@@ -155,6 +155,11 @@ def test_history_copies_renames_and_empties_the_trash(measured: Study) -> None:
     app.text_input(key="name-demo-copy").set_value("Second try").run()
     app.button(key="rename-demo-copy").click().run()
     assert "Second try" in texts(app)
+    app.button(key="remove-demo").click().run()
+    lines = [one.value.replace("\\", "") for one in app.markdown]
+    where = lines.index(told.REMOVED.format(name=measured.settings.name).replace("\\", ""))
+    assert where > next(k for k, one in enumerate(lines) if "Second try" in one)  # where it stood, at the list's end
+    next(button for button in app.button if button.label == told.UNDO).click().run()
     app.button(key="remove-demo-copy").click().run()
     app.text_input(key="sure").set_value("delete").run()
     next(button for button in app.button if button.label == told.EMPTY_TRASH).click().run()

@@ -22,10 +22,10 @@ def size_of(key: str, changed: float) -> int:
     return pack.size(library.home() / key)
 
 
-def bring_back() -> None:
-    """Undo the last removal."""
-    token, name = state.recall("removed", ("", ""))
-    if not token:
+def bring_back(place: int, last: bool = False) -> None:
+    """Undo the last removal, where the removed study stood: that is where the eyes are. last: the end of the list."""
+    token, name, stood = state.recall("removed", ("", "", 0))
+    if not token or (stood != place and not (last and stood > place)):
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(told.REMOVED.format(name=parts.plain(name)), width="stretch")
@@ -35,7 +35,7 @@ def bring_back() -> None:
             st.rerun()
 
 
-def line(entry: library.Entry, alone: bool) -> None:
+def line(entry: library.Entry, alone: bool, place: int) -> None:
     """One study; where another has the same name, the folder tells them apart."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         now = copy.STATES[parts.in_a_word(entry.running, entry.phase, entry.done)]
@@ -52,7 +52,7 @@ def line(entry: library.Entry, alone: bool) -> None:
             with st.popover(told.MORE, key=f"more-{entry.key}"):
                 more(entry)
         if st.button(told.REMOVE, key=f"remove-{entry.key}", disabled=entry.running, help=reason(entry)):
-            remove(entry)
+            remove(entry, place)
 
 
 def reason(entry: library.Entry) -> str | None:
@@ -102,10 +102,10 @@ def journey(study: Study) -> None:
     st.caption(told.EXAMS_NONE if not exams else told.EXAMS_ONE if exams == 1 else told.EXAMS.format(n=exams))
 
 
-def remove(entry: library.Entry) -> None:
+def remove(entry: library.Entry, place: int) -> None:
     """To the trash; it can be brought back."""
     try:
-        state.remember("removed", (library.remove(entry.key), entry.name))
+        state.remember("removed", (library.remove(entry.key), entry.name, place))
     except StudyError as error:
         st.error(str(error))
         return
@@ -153,7 +153,6 @@ def trash() -> None:
 
 state.enter("history")
 st.title(told.TITLE, help=meaning("study"))
-bring_back()
 entries = library.studies()
 if not entries:
     st.info(told.EMPTY)
@@ -164,8 +163,10 @@ names = [entry.name for entry in entries]
 shown = [entry for entry in entries if wanted in entry.name.lower()]
 if entries and not shown:
     st.caption(told.NONE_FOUND)
-for one in shown:
-    line(one, names.count(one.name) == 1)
+for number, one in enumerate(shown):
+    bring_back(number)
+    line(one, names.count(one.name) == 1, number)
+bring_back(len(shown), last=True)
 bring_in()
 trash()
 st.page_link(path("server"), label=copy.NAV["server"])
