@@ -134,8 +134,11 @@ def update(
     name = name or pool.spec.name
     kept = [row for row in result["raw"].get(section, []) if row["pool"] != name or maker(row) in others]
     result["raw"][section] = kept + [tidy(row) for row in rows]
-    part = f"{name}.{section}" + (", rows of the logit surrogate" if others else "")
-    result.setdefault("made", {})[part] = {**machine(), "surrogate": LOADED}
+    made, part = result.setdefault("made", {}), f"{name}.{section}"
+    own = f"{part}, rows of the logit surrogate"
+    if not others:
+        made.pop(own, None)
+    made[own if others else part] = {**machine(), "surrogate": LOADED}
     save(out, result)
 
 

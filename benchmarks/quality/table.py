@@ -34,8 +34,8 @@ those of the default.
 that stand for the predicted front, 25 for two experts and 50 for three; it asks how much of the front so few can hold.
 "The whole predicted front as the map shows it": every pool point that no other beats in predicted soft accuracy, at
 most the 500 that the app's map draws; it asks whether the front that a person sees holds on new samples. With three
-experts that is a large part of the pool, and as many points taken at random hold much of the front, too: that number
-stands beside it.
+experts that is half of the pool, and as many points taken at random hold most of the front, too: that number stands
+beside it, and the promise is judged by the picked points alone.
 
 **Kept aside.** Kernel, design, thinning and the intervals' widening were chosen on the pools marked *development* and
 on small perceptrons of the test suite; pools marked *reporting* were only reported, but for one thing: that each sample

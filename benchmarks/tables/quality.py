@@ -211,13 +211,13 @@ def screening(results: Results) -> str:
         d = str(POOLS[pool].d)
         for stage in ("anchors", "finalists"):
             mine = [row["rmse"] for row in found["rows"] if (row["pool"], row["whole"]) == (pool, stage)]
-            shown = [f"{100 * statistics.median(one[way] for one in mine):.2f}" for way in ways]
+            shown = [
+                f"{100 * statistics.median(one[way] for one in mine):.2f}" if way in mine[0] else "–" for way in ways
+            ]
             whole = "the anchors" if stage == "anchors" else f"and {found['finalists'][d]} finalists"
             rows.append([f"{d} experts, {found['seen'][d]} samples; whole: {whole}", *shown])
     return (
         "Error (root mean square, points) of the predicted accuracy on all samples along the true front, medians over "
-        f"{len({row['seed'] for row in found['rows']})} draws of the samples:\n\n"
-        + table(["trials", *ways], rows)
-        + "\n"
-        + taken(found, "screening")
+        f"{len({row['seed'] for row in found['rows']})} draws of the samples (–: fewer whole trials than a fit "
+        "needs):\n\n" + table(["trials", *ways], rows) + "\n" + taken(found, "screening")
     )

@@ -46,6 +46,12 @@ def test_logits_beat_the_quadratic_and_shares_stay_below_one(pool, tmp_path):
     ]
     update(out, pool, "whole", every, pool.spec.name)
     assert read(out)["pools"][pool.spec.name]["whole"]["points"] == 81
+    update(
+        out, pool, "predict", [{"pool": pool.spec.name, **row} for row in rows if row["rival"] == "logits"], None, QUIET
+    )
+    assert f"{pool.spec.name}.predict, rows of the logit surrogate" in read(out)["made"]
+    update(out, pool, "predict", [{"pool": pool.spec.name, **row} for row in rows])
+    assert f"{pool.spec.name}.predict, rows of the logit surrogate" not in read(out)["made"]
     text = page(read(out))
     for words in (
         "What was promised",
