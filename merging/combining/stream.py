@@ -148,8 +148,8 @@ class _Stream:
         base, experts = sides
         cast = torch.empty(base.shape, dtype=slot.dtype)
         scalars = method.scalars(self.values.at(slot.name), None)
-        accumulate_changes(cast.view(-1), base.reshape(-1), [each.reshape(-1) for each in experts], scalars)
-        return cast if all_finite(cast) else None
+        flat = [each.reshape(-1) for each in experts]
+        return cast if accumulate_changes(cast.view(-1), base.reshape(-1), flat, scalars) else None
 
     def _merged(self, name: str, shape: tuple[int, ...], rows: Rows) -> Tensor:
         method, start = self.method, first_number(shape, rows)

@@ -104,26 +104,26 @@ class Plan(AbstractContextManager["Plan"]):
         if not slot.dtype.is_floating_point:
             return slot.name, self._agreed(job)[rows]
         with torch.no_grad():
-            cast = self._merged(slot, rows)
-        if not all_finite(cast):
+            cast, finite = self._merged(slot, rows)
+        if not finite:
             raise MergingError(
                 f"Tensor '{job.name}' has merged values that {slot.dtype} cannot hold.",
                 "Choose another out_dtype, or smaller weights.",
             )
         return slot.name, cast
 
-    def _merged(self, slot: Slot, rows: Rows) -> Tensor:
-        """Merge some rows, in the dtype of their slot."""
+    def _merged(self, slot: Slot, rows: Rows) -> tuple[Tensor, bool]:
+        """Merge some rows, in the dtype of their slot, and tell whether all of them are finite."""
         job, method = self._jobs[slot.name], self.configuration.method
         if method in SUMS:
             group = self._group(job, rows, slot.shape, self._stored)
             cast = torch.empty(group.shape, dtype=slot.dtype)
-            sum_rows(method, group, cast, self._wide)
-            return cast
+            return cast, sum_rows(method, group, cast, self._wide)
         group = self._group(job, rows, slot.shape, self._read)
         if slot.name in self._kept:
             group = replace(group, kept=self._kept[slot.name].result())
-        return merge_group(method, group).to(slot.dtype)
+        cast = merge_group(method, group).to(slot.dtype)
+        return cast, all_finite(cast)
 
     def _group(self, job: Job, rows: Rows, shape: tuple[int, ...], read: Callable[[Job, int, Rows], Tensor]) -> Group:
         """Read some rows of a job's tensors, with its parameters."""

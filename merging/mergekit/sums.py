@@ -1,7 +1,8 @@
 """mergekit's plain sums, `linear` and `task_arithmetic`, from the models' numbers as they are stored.
 
-Numbers are widened, added and rounded piece by piece: a piece stays in the cache, and no wide copy of a model's rows is
-written down. Every number goes through the operations that whole tensors would, so pieces change no bit.
+Numbers are widened, added and rounded in one pass (`merging.combining.fused`), or by torch piece by piece: a piece
+stays in the cache, and no wide copy of a model's rows is written down. Every number goes through the operations that
+whole tensors would, so neither changes a bit.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor
 
 from merging.combining.accumulate import CHANGED, room
+from merging.combining.fused import Sum, fits, fused
 from merging.errors import MergingError
+from merging.files.finite import all_finite
 from merging.mergekit.group import Group
 
 SUMS = ("linear", "task_arithmetic")
@@ -27,8 +30,8 @@ class _Terms:
     factor: float = 1.0
 
 
-def sum_rows(method: str, group: Group, out: Tensor, wide: torch.dtype, piece: int = CHANGED) -> None:
-    """Merge some rows into `out`, of any floating-point dtype, with sums in `wide`.
+def sum_rows(method: str, group: Group, out: Tensor, wide: torch.dtype, piece: int = CHANGED) -> bool:
+    """Merge some rows into `out`, of any floating-point dtype, with sums in `wide`; tell whether all of it is finite.
 
     `group` holds the rows as they are stored, each in its own dtype.
 
@@ -39,8 +42,19 @@ def sum_rows(method: str, group: Group, out: Tensor, wide: torch.dtype, piece: i
     base = group.origin() if method == "task_arithmetic" else None
     flat = [each.reshape(-1) for each in group.others]
     origin = None if base is None else base.reshape(-1)
+    if wide == torch.float32 and fits(out, *flat, *([] if origin is None else [origin])):
+        return fused(out.view(-1), origin, flat, _sum(terms, origin is not None))
     for part in _parts(out.numel(), piece):
         out.view(-1)[part] = _summed(part, origin, flat, terms, wide)
+    return all_finite(out)
+
+
+def _sum(terms: _Terms, with_base: bool) -> Sum:
+    """Say the terms as one pass has them; with no model but the base, the base it is."""
+    if with_base and not terms.weights:
+        return Sum([])
+    divisor = None if terms.divisor is None else float(terms.divisor)
+    return Sum(terms.weights, None, with_base, divisor, terms.factor if with_base else None, with_base)
 
 
 def _parts(size: int, piece: int) -> Iterator[slice]:
