@@ -289,7 +289,7 @@ EXPORT_BUSY = (
 )
 EXPORT_LEFT = " (about {time} left)"
 EXPORT_DONE = "Saved on this computer, in this folder:"
-EXPORT_FAILED = "The export did not finish: {error}"
+EXPORT_FAILED = "The export '{name}' did not finish: {error}"
 EXPORTS_TITLE = "Exported so far"
 DOWNLOAD = "Download {name} ({size})"
 OTHER_FILES = "Download the other files: recipe, model card, the tasks' answer heads"

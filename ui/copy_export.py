@@ -19,7 +19,11 @@ LICENCE_UNKNOWN = "{part}: its files state no licence. Find out before you share
 LICENCE_ALL = "The mix may be used only as all of these allow."
 BASE = "Starting model"
 ROOM = "The files take about {need}; {free} are free on this disk."
-ROOM_FULL = "The export needs {need}, {free} are free on this disk. Free some space, or export on another disk:"
+ROOM_FULL = (
+    "The export needs {need}, {free} are free on this disk. Free some space, or export to another disk by the command "
+    "below."
+)
+NAME_TAKEN = "There is '{name}' already; this one will be '{free}'."
 UNCHECKED = "You are about to export a mix that was never checked. Its scores are predictions; the export measures it."
 REPORT = "Report"
 REPORT_BUTTON = "Download the report (one HTML file)"
@@ -43,6 +47,7 @@ WRITTEN = {
     "frozen": "This is the form of the map. Worked out anew for its strengths it would differ by {share}.",
     "exact": "This was worked out anew for its strengths. The form of the map differs from it by {share}.",
 }
+NO_WORD = "it was stopped from outside, and left no word."
 COMMAND = "The same on the command line"
 PUSH = "Share on a model hub"
 PUSH_OUT = "You are not logged in to a hub on this computer. Run `hf auth login` in a terminal, then reload this page."

@@ -6,7 +6,8 @@ import json
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,26 +60,39 @@ def start_export(
     ``exact``: what a frozen method elects or masks is worked out anew for these coefficients.
 
     Raises:
-        StudyError: the name could lead elsewhere, or the study is larger than this server allows.
+        StudyError: the name could lead elsewhere, the study is larger than this server allows, or its folder cannot be
+            written.
     """
     if not good_name(name):
         raise StudyError(f"'{name[:80]}' cannot be the name of an export.", "Use letters, digits, '.', '_' and '-'.")
     refuse_large(study.folder)
     place = study.folder / "exports"
-    place.mkdir(exist_ok=True)
     log = place / f"{name}.log"
-    log.unlink(missing_ok=True)
     command = _command("export", study, coefficients, method)
     command += ["--format", dtype, *(["--exact"] if exact else []), "--out", str(place / name), "--json"]
     note = {"coefficients": dict(coefficients), "method": method, "dtype": dtype, "started": time.time()}
-    pid = spawn(command, log)
-    note |= {"pid": pid, "born": born(pid)}
-    (place / f"{name}.job").write_text(json.dumps(note), encoding="utf-8")
+    with _writing(place):
+        place.mkdir(exist_ok=True)
+        log.unlink(missing_ok=True)
+        pid = spawn(command, log)
+        note |= {"pid": pid, "born": born(pid)}
+        (place / f"{name}.job").write_text(json.dumps(note), encoding="utf-8")
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """Raise StudyError where a folder that a job would write into cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        why = f"'{place}' cannot be written: {error.strerror or error}."
+        raise StudyError(why, "Allow Mergescape to write there, or free some space on that disk.") from None
 
 
 def start_check(study: Study, coefficients: Mapping[str, float], method: str) -> tuple[str, int, float]:
     """Start `python -m study measure --test` for one mix; (study, process, when it began), for `working`."""
-    pid = spawn([*_command("measure", study, coefficients, method), "--test", "--json"], study.folder / LOG)
+    with _writing(study.folder):
+        pid = spawn([*_command("measure", study, coefficients, method), "--test", "--json"], study.folder / LOG)
     return study.folder.name, pid, born(pid)
 
 
@@ -96,9 +110,10 @@ def start_forms(study: Study, coefficients: Mapping[str, float], method: str) ->
     """Start `python -m study forms` for one mix; (its log, process, when it began), for `working`."""
     refuse_large(study.folder)
     log = forms_log(study, coefficients, method)
-    log.parent.mkdir(exist_ok=True)
-    log.unlink(missing_ok=True)
-    pid = spawn([*_command("forms", study, coefficients, method), "--json"], log)
+    with _writing(log.parent):
+        log.parent.mkdir(exist_ok=True)
+        log.unlink(missing_ok=True)
+        pid = spawn([*_command("forms", study, coefficients, method), "--json"], log)
     return str(log), pid, born(pid)
 
 
@@ -116,9 +131,10 @@ def start_push(export: Export, repo: str, public: bool) -> tuple[str, int, float
     """Start `python -m study push` for a finished export; (its log, process, when it began)."""
     refuse_hub()
     log = export.folder.with_suffix(".push.log")
-    log.unlink(missing_ok=True)
     command = [sys.executable, "-m", "study", "push", str(export.folder), repo, *(["--public"] if public else [])]
-    pid = spawn([*command, "--json"], log)
+    with _writing(log.parent):
+        log.unlink(missing_ok=True)
+        pid = spawn([*command, "--json"], log)
     return str(log), pid, born(pid)
 
 

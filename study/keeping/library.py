@@ -62,7 +62,7 @@ def find(key: str) -> Study:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", key) or not (home() / key / FILE).is_file():
         raise StudyError(
             f"The study '{key[:100]}' is not on this computer.",
-            "Ask for its folder and put it into the studies folder.",
+            "Look into the trash under History, or ask for it as a zip file and bring that in there.",
         )
     return open_study(confined(home() / key))
 

@@ -150,8 +150,11 @@ def write_form(study: Study, method: str, strengths: dict[str, float], done: boo
         copy.EXPORT_DTYPE, list(copy.DTYPES), format_func=lambda key: copy.DTYPES[key], help=copy.EXPORT_DTYPE_HELP
     )
     good = jobs.good_name(name)
+    free = jobs.free_name(study, name)
     if not good:
         st.error(copy.EXPORT_NAME_BAD)
+    elif name not in (free, being_written):
+        st.caption(told.NAME_TAKEN.format(name=parts.plain(name), free=parts.plain(free)))
     exact = forming.choose(study, method, strengths)
     busy = worker.alive(study.folder)
     if busy and not forming.comparing(study, method, strengths):
@@ -165,10 +168,11 @@ def write_form(study: Study, method: str, strengths: dict[str, float], done: boo
     shut = not good or busy or writing or not enough
     if st.button(label, type="primary" if done and not again else "secondary", disabled=shut, key="write"):
         wanted = study.check(study.method(method), strengths)
-        jobs.start_export(study, wanted, method, jobs.free_name(study, name), dtype, exact)
+        jobs.start_export(study, wanted, method, free, dtype, exact)
         st.rerun()
     if writing:
         watch(study.folder.name)
+    failure(study)
     command(study, method, strengths, name, f"--format '{dtype}'{' --exact' if exact else ''}")
 
 
@@ -215,12 +219,17 @@ def written(study: Study, method: str, strengths: dict[str, float]) -> bool:
     return bool(done) and done[0].method == method and done[0].coefficients == strengths
 
 
-def all_exports(study: Study) -> None:
-    """Failed and finished exports, the newest first."""
+def failure(study: Study) -> None:
+    """Why the last export did not finish, beside the button that began it."""
     found = jobs.exports(study)
     if found and found[0].state == "failed":
-        st.error(copy.EXPORT_FAILED.format(error=found[0].error))
-    done = [one for one in found if one.state == "done"]
+        why = parts.plain(found[0].error) or told.NO_WORD
+        st.error(copy.EXPORT_FAILED.format(name=parts.plain(found[0].name), error=why))
+
+
+def all_exports(study: Study) -> None:
+    """Finished exports, the newest first."""
+    done = [one for one in jobs.exports(study) if one.state == "done"]
     if not done:
         return
     st.subheader(copy.EXPORTS_TITLE)
