@@ -46,13 +46,14 @@ def line(entry: library.Entry, alone: bool, place: int) -> None:
             f"**{parts.plain(entry.name)}**{twin}  \n{parts.plain(entry.problem) if entry.problem else text}",
             width="stretch",
         )
-        if entry.problem is None:
-            if st.button(copy.OPEN, key=f"open-{entry.key}", type="primary"):
-                parts.open_key(entry.key)
-            with st.popover(told.MORE, key=f"more-{entry.key}"):
-                more(entry)
-        if st.button(told.REMOVE, key=f"remove-{entry.key}", disabled=entry.running, help=reason(entry)):
-            remove(entry, place)
+        with st.container(horizontal=True, width="content"):  # together, also where they find no room beside the name
+            if entry.problem is None:
+                if st.button(copy.OPEN, key=f"open-{entry.key}", type="primary"):
+                    parts.open_key(entry.key)
+                with st.popover(told.MORE, key=f"more-{entry.key}"):
+                    more(entry)
+            if st.button(told.REMOVE, key=f"remove-{entry.key}", disabled=entry.running, help=reason(entry)):
+                remove(entry, place)
 
 
 def reason(entry: library.Entry) -> str | None:
