@@ -22,8 +22,9 @@ def opening_revision(study: Study, measuring: bool) -> str:
     """The revision that a map opens with: the newest.
 
     While results come in, the last one whose map is made: each new one costs a fit, and nobody should wait for it.
-    Where that is older than some seconds, the map of the newest is begun for those who come later. The page says how
-    many results are newer, and shows them on request.
+    Where that is older than some seconds, or twice as much is measured by now, the map of the newest is begun for those
+    who come later: the first map, from a handful of mixes, is rough and should not stay. The page says how many results
+    are newer, and shows them on request.
     """
     place, now = str(study.folder), time.monotonic()
     with _lock:
@@ -31,10 +32,16 @@ def opening_revision(study: Study, measuring: bool) -> str:
         if not measuring or not revision.startswith(study.context):
             revision = study.store.revision()
             _made[place] = (revision, now)
-        elif now - since > SHARED and place not in _making:
+        elif place not in _making and (now - since > SHARED or _outgrown(revision, study.store.revision())):
             _making.add(place)
             threading.Thread(target=_make, args=(study.folder.name, place), daemon=True).start()
     return revision
+
+
+def _outgrown(revision: str, newest: str) -> bool:
+    """Whether twice as many trials are done as at a revision (its third number from the end counts them)."""
+    then, now = (int(one.rsplit("-", 3)[1]) for one in (revision, newest))
+    return now >= 2 * then
 
 
 def begin(study: Study) -> None:

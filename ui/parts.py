@@ -166,13 +166,13 @@ def _alone(task: Json, now: float | None, alone: float) -> str:
 
 
 def missed(tasks: list[Json], predicted: Json | None, checked: Json | None) -> list[str]:
-    """A sentence per task whose check came out below the prediction's likely range."""
+    """A sentence per task whose check came out below the prediction's likely range by more than its own error."""
     found = []
     for task in tasks if predicted and checked else []:
         guess, real = (predicted or {})[task["name"]], (checked or {})[task["name"]]
         turn = -1.0 if task["direction"] == "min" else 1.0
         worst = min(turn * guess["low"], turn * guess["high"])
-        if turn * real["value"] < worst:
+        if turn * real["value"] < worst - real["stderr"]:
             scale = 100.0 if task["unit"] == "fraction" else 1.0
             points = scale * turn * (guess["mean"] - real["value"])
             found.append(copy.MISSED.format(task=task["title"], points=points))

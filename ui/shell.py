@@ -15,6 +15,7 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] h1 { padding: .6rem 0 .5rem; }
 .st-key-guide { padding: .45rem 1rem; }
 .st-key-guide p, .st-key-guide [data-testid="stMarkdownContainer"] { margin: 0; }
+[data-testid="stHeadingWithActionElements"] a[href^="#"] { display: none; }
 [data-testid="stPageLink"] a { padding-left: 0; }
 [class*="st-key-recent-"] { flex-wrap: nowrap; }
 [class*="st-key-recent-"] > :first-child { min-width: 0; overflow-wrap: anywhere; }

@@ -8,7 +8,7 @@ import pytest
 from study.errors import StudyError
 from study.study import Study
 from tests.ui.visiting import texts, visit
-from ui import copy, jobs
+from ui import copy, jobs, parts
 from ui import copy_export as told
 
 MIX = {"digits": 1.0, "signs": 0.0, "flags": 0.0}
@@ -44,6 +44,17 @@ def test_a_failed_export_is_told_beside_its_button(measured: Study, log: str, sa
     labels = [label for _, label in kinds]
     error = next(k for k, (kind, _) in enumerate(kinds) if kind == "error")
     assert labels.index(copy.EXPORT_BUTTON) < error < labels.index(told.COMMAND)
+
+
+@pytest.mark.parametrize(
+    ("direction", "value", "points"),
+    [("max", 0.79, None), ("max", 0.77, "5.0"), ("max", 0.99, None), ("min", 0.85, None), ("min", 0.87, "5.0")],
+)
+def test_a_check_misses_its_prediction_beyond_its_own_error(direction: str, value: float, points: str | None) -> None:
+    task = {"name": "t", "title": "Signs", "unit": "fraction", "direction": direction}
+    predicted = {"t": {"mean": 0.82, "low": 0.80, "high": 0.84}}
+    found = parts.missed([task], predicted, {"t": {"value": value, "stderr": 0.02}})
+    assert found == ([copy.MISSED.format(task="Signs", points=5.0)] if points else [])
 
 
 def test_a_name_that_is_taken_is_told(measured: Study, tmp_path: Path) -> None:

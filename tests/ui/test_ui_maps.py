@@ -60,6 +60,19 @@ def test_who_opens_a_map_that_is_being_measured_sees_the_last_one(
     assert not maps.follows(measured, newest, "task_arithmetic", measuring=False)
 
 
+def test_a_map_of_half_as_many_mixes_does_not_stay(measured: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    newest = measured.store.revision()
+    context, done = newest.rsplit("-", 4)[0], len(measured.done())
+    half, more = (f"{context}-{n}-{n}-0-{3 * n}" for n in (done // 2, done // 2 + 1))
+    monkeypatch.setattr(maps, "SHARED", float("inf"))
+    monkeypatch.setattr(maps, "_made", {str(measured.folder): (more, time.monotonic())})
+    assert maps.opening_revision(measured, measuring=True) == more and not maps._making
+    monkeypatch.setattr(maps, "_made", {str(measured.folder): (half, time.monotonic())})
+    assert maps.opening_revision(measured, measuring=True) == half  # and the next one is begun
+    while maps.opening_revision(measured, measuring=True) != newest:
+        time.sleep(0.05)
+
+
 def test_the_first_map_is_begun_once_and_is_the_one_that_opens(
     measured: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
