@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from merging.combining.fused import Sum, fits, fused
+from merging.combining.fused import Sum, fits, fused, fused_finite
 from merging.files.finite import all_finite
 from merging.method import Scalars
 from merging.threads import pool
 
-PIECE = 1 << 19  # numbers: 2 MiB, stays in the cache; smaller ones cost more calls than they save
+PIECE = 1 << 19  # numbers that torch adds at a time: 2 MiB, which stays in the cache
+FUSED = range(1 << 17, 1 << 21)  # numbers of a piece of `fused`: many more than its call costs, a few for every thread
 LARGE = 1 << 24  # numbers: a result of 64 MiB pushes out of the caches what is read first afterwards
 GPU_PIECE = 1 << 22  # numbers: 16 MiB, stays in a large GPU's cache and takes longer than its launches
 CHANGED = 1 << 17  # numbers: half a MiB in float32, of which three are held while differences are taken
@@ -35,7 +36,7 @@ def accumulate(
     """
     on_cpu = out.device.type == "cpu"
     threads = torch.get_num_threads() if on_cpu else 1
-    piece = piece or (PIECE if on_cpu else GPU_PIECE)
+    piece = piece or _piece(out, base, matrix, threads)
     parts = [
         (each, scalars)
         for part, scalars in stretches
@@ -55,6 +56,12 @@ def accumulate(
     with pool(threads) as executor:
         for done in [executor.submit(work) for _ in range(threads)]:
             done.result()
+
+
+def _piece(out: Tensor, base: Tensor, matrix: Tensor, threads: int) -> int:
+    if fits(out, base, *matrix[:1]):
+        return min(FUSED.stop, max(FUSED.start, out.numel() // (4 * threads)))
+    return PIECE if out.device.type == "cpu" else GPU_PIECE
 
 
 def _pieces(out: Tensor, base: Tensor, matrix: Tensor, scalars: Scalars, piece: int) -> Iterator[tuple[Tensor, ...]]:
@@ -89,7 +96,7 @@ def accumulate_changes(
     moving = [(expert, float(a)) for expert, a in zip(experts, scalars.experts, strict=True) if a != 0.0]
     rows, multipliers = [expert for expert, _ in moving], [a for _, a in moving]
     if fits(out, base, *rows):
-        return fused(out, base, rows, Sum(multipliers, scalars.base, less_base=True))
+        return fused_finite(out, base, rows, Sum(multipliers, scalars.base, less_base=True))
     size = min(piece, out.numel())
     origin, change, so_far = room(size).unbind()
     for start in range(0, out.numel(), piece):

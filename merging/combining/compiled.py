@@ -214,25 +214,30 @@ def _compiled(function):
 
 @_compiled
 def weighted_sum(out, out_kind, base, base_kind, rows, kinds, multipliers, steps, numbers, size):
-    """Write the sum of `fused.Sum`, whose parts are steps and numbers; return the largest bits, without sign, in it."""
-    from_base, scaled, less_base, divided, multiplied, plus_base, past_caches = steps
+    """Write the sum of `fused.Sum`, whose parts are steps and numbers; return the largest bits in it, without sign,
+    where they are to be looked at.
+    """
+    from_base, scaled, less_base, divided, multiplied, plus_base, looked_at, past_caches = steps
     start_factor, divisor, factor = numbers
     total, origin = np.empty(STRETCH, np.float32), np.empty(STRETCH, np.float32)
     past_caches = past_caches and out % LINE == 0
     largest = np.uint32(0)
     for start in range(0, size, STRETCH):
         count = min(STRETCH, size - start)
-        if from_base or less_base or plus_base:
+        if less_base or plus_base:
             load(origin, base_kind, base, start, count)
-        for i in range(count):
-            total[i] = origin[i] if from_base else np.float32(0)
+        if from_base:
+            load(total, base_kind, base, start, count)
+        else:
+            total[:count] = 0
         if scaled:
             for i in range(count):
                 total[i] *= start_factor
         add_rows(total, rows, kinds, start, count, multipliers, origin, less_base)
         finish(total, count, divided, divisor, multiplied, factor, plus_base, origin)
-        for i in range(count):
-            largest = larger(largest, total[i])
+        if looked_at:
+            for i in range(count):
+                largest = larger(largest, total[i])
         store(out_kind, out, start, count, total, past_caches)
     if past_caches:
         fence()

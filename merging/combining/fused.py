@@ -40,20 +40,30 @@ def fits(*vectors: Tensor) -> bool:
     return all(each.device.type == "cpu" and each.dtype in KINDS and each.is_contiguous() for each in vectors)
 
 
-def fused(out: Tensor, base: Tensor | None, rows: Sequence[Tensor], wanted: Sum, past_caches: bool = False) -> bool:
-    """Write a sum into `out` (P,) and tell whether all of it is finite.
+def fused(out: Tensor, base: Tensor | None, rows: Sequence[Tensor], wanted: Sum, past_caches: bool = False) -> None:
+    """Write a sum into `out` (P,).
 
     `base` (P,), which a sum may do without, and `rows`, each (P,), are as `fits` has it; `out` may be one of them. A
-    row is read whatever its multiplier: leave it out where its numbers must not matter. `past_caches`: `out` is larger
-    than they are, and a float32 one is then written without being read first.
+    row is read whatever its multiplier: leave it out where its numbers must not matter. `past_caches`: a float32 result
+    is larger than the caches, and is written without being read first.
     """
+    _run(out, base, rows, wanted, False, past_caches)
+
+
+def fused_finite(out: Tensor, base: Tensor | None, rows: Sequence[Tensor], wanted: Sum) -> bool:
+    """Do as `fused` does and tell whether all of the result is finite."""
+    return _run(out, base, rows, wanted, True, False) < INFINITE[out.dtype]
+
+
+def _run(
+    out: Tensor, base: Tensor | None, rows: Sequence[Tensor], wanted: Sum, looked_at: bool, past_caches: bool
+) -> int:
     origin = out if base is None else base
-    given = (wanted.start, wanted.divisor, wanted.factor)
-    start, divisor, factor = (each is not None for each in given)
-    steps = np.array(
-        [start, wanted.start not in (None, 1.0), wanted.less_base, divisor, factor, wanted.plus_base, past_caches]
-    )
-    largest = weighted_sum(
+    numbers = (wanted.start, wanted.divisor, wanted.factor)
+    from_base, divided, multiplied = (each is not None for each in numbers)
+    scaled = from_base and wanted.start != 1.0
+    steps = (from_base, scaled, wanted.less_base, divided, multiplied, wanted.plus_base, looked_at, past_caches)
+    largest: int = weighted_sum(
         out.data_ptr(),
         KINDS[out.dtype],
         origin.data_ptr(),
@@ -61,8 +71,8 @@ def fused(out: Tensor, base: Tensor | None, rows: Sequence[Tensor], wanted: Sum,
         np.array([row.data_ptr() for row in rows], dtype=np.int64),
         np.array([KINDS[row.dtype] for row in rows], dtype=np.int64),
         np.array(wanted.multipliers, dtype=np.float32),
-        steps,
-        np.array([1.0 if each is None else each for each in given], dtype=np.float32),
+        np.array(steps),
+        np.array([1.0 if each is None else each for each in numbers], dtype=np.float32),
         out.numel(),
     )
-    return int(largest) < INFINITE[out.dtype]
+    return int(largest)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from merging.combining.accumulate import CHANGED, room
-from merging.combining.fused import Sum, fits, fused
+from merging.combining.fused import Sum, fits, fused_finite
 from merging.errors import MergingError
 from merging.files.finite import all_finite
 from merging.mergekit.group import Group
@@ -43,7 +43,7 @@ def sum_rows(method: str, group: Group, out: Tensor, wide: torch.dtype, piece: i
     flat = [each.reshape(-1) for each in group.others]
     origin = None if base is None else base.reshape(-1)
     if wide == torch.float32 and fits(out, *flat, *([] if origin is None else [origin])):
-        return fused(out.view(-1), origin, flat, _sum(terms, origin is not None))
+        return fused_finite(out.view(-1), origin, flat, _sum(terms, origin is not None))
     for part in _parts(out.numel(), piece):
         out.view(-1)[part] = _summed(part, origin, flat, terms, wide)
     return all_finite(out)

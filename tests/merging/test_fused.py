@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from merging.combining.fused import Sum, fits, fused
+from merging.combining.fused import Sum, fits, fused, fused_finite
 
 ROOT = Path(__file__).parents[2]
 STORED = st.sampled_from([torch.float32, torch.bfloat16])
@@ -76,9 +76,12 @@ def test_every_sum_has_the_bits_of_torch(
     out = room[lead : lead + size]
 
     assert fits(out, base, *rows)
-    assert fused(out, base, rows, wanted, past_caches)
+    fused(out, base, rows, wanted, past_caches)
 
-    assert torch.equal(out, by_torch(base, rows, wanted).to(of_out))
+    expected = by_torch(base, rows, wanted).to(of_out)
+    assert torch.equal(out, expected)
+    assert fused_finite(out.zero_(), base, rows, wanted)
+    assert torch.equal(out, expected)
     assert torch.equal(room[:lead], torch.full((lead,), 7.0, dtype=of_out))
     assert torch.equal(room[lead + size :], torch.full((16,), 7.0, dtype=of_out))
 
@@ -120,7 +123,7 @@ def test_what_is_not_finite_is_told_wherever_it_stands(dtype: torch.dtype, numbe
         base = torch.zeros(size)
         base[place] = number
         out = torch.empty(size, dtype=dtype)
-        assert fused(out, base, [], Sum([])) is finite
+        assert fused_finite(out, base, [], Sum([])) is finite
         assert bool(out.isfinite().all()) is finite
 
 
@@ -133,7 +136,9 @@ def test_what_it_cannot_take_is_left_to_torch() -> None:
 
 def test_it_is_compiled_where_nothing_can_be_kept(tmp_path: Path) -> None:
     """A read-only checkout of a user without a home."""
-    program = "import torch; from merging.combining.fused import *; print(fused(torch.ones(3), None, [], Sum([])))"
+    program = (
+        "import torch; from merging.combining.fused import *; print(fused_finite(torch.ones(3), None, [], Sum([])))"
+    )
     nowhere = tmp_path / "file"
     nowhere.write_text("")
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(nowhere / "below"), "PYTHONPATH": str(ROOT)}
