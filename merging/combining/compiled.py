@@ -12,7 +12,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 STRETCH = 512  # numbers: the sum and the base of a stretch, 2 KiB each, stay in the nearest cache
-FLOAT32, BFLOAT16 = 0, 1
+FLOAT32, BFLOAT16 = 4, 2  # kinds of numbers, by their bytes
 LANES = 16  # numbers that one store past the caches takes
 LINE = 64  # bytes: where such a store may begin
 WORD = ir.IntType(32)

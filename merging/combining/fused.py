@@ -12,10 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from merging.combining.compiled import BFLOAT16, FLOAT32, weighted_sum
-
-KINDS = {torch.float32: FLOAT32, torch.bfloat16: BFLOAT16}
-# the least bits of a float32 number, without sign, that are infinite when rounded
+# what it takes; the least bits of a float32 number, without sign, that are infinite when rounded to that
 INFINITE = {torch.float32: 0x7F800000, torch.bfloat16: 0x7F7F8000}
 
 
@@ -37,7 +34,7 @@ class Sum:
 
 def fits(*vectors: Tensor) -> bool:
     """Tell whether `fused` takes these vectors: float32 or bfloat16, on the CPU, without gaps."""
-    return all(each.device.type == "cpu" and each.dtype in KINDS and each.is_contiguous() for each in vectors)
+    return all(each.device.type == "cpu" and each.dtype in INFINITE and each.is_contiguous() for each in vectors)
 
 
 def fused(out: Tensor, base: Tensor | None, rows: Sequence[Tensor], wanted: Sum, past_caches: bool = False) -> None:
@@ -58,6 +55,8 @@ def fused_finite(out: Tensor, base: Tensor | None, rows: Sequence[Tensor], wante
 def _run(
     out: Tensor, base: Tensor | None, rows: Sequence[Tensor], wanted: Sum, looked_at: bool, past_caches: bool
 ) -> int:
+    from merging.combining.compiled import weighted_sum  # numba takes half a second; not every command merges
+
     origin = out if base is None else base
     numbers = (wanted.start, wanted.divisor, wanted.factor)
     from_base, divided, multiplied = (each is not None for each in numbers)
@@ -65,11 +64,11 @@ def _run(
     steps = (from_base, scaled, wanted.less_base, divided, multiplied, wanted.plus_base, looked_at, past_caches)
     largest: int = weighted_sum(
         out.data_ptr(),
-        KINDS[out.dtype],
+        out.itemsize,
         origin.data_ptr(),
-        KINDS[origin.dtype],
+        origin.itemsize,
         np.array([row.data_ptr() for row in rows], dtype=np.int64),
-        np.array([KINDS[row.dtype] for row in rows], dtype=np.int64),
+        np.array([row.itemsize for row in rows], dtype=np.int64),
         np.array(wanted.multipliers, dtype=np.float32),
         np.array(steps),
         np.array([1.0 if each is None else each for each in numbers], dtype=np.float32),
