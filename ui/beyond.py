@@ -146,4 +146,5 @@ def chosen_before(study: Study) -> None:
         st.code(
             f"python -m study axes {study.folder} --add distance\npython -m study groups {study.folder} slope",
             language="bash",
+            wrap_lines=True,
         )

@@ -7,9 +7,9 @@ import streamlit as st
 from study.errors import StudyError
 from ui import copy, drafts, fragments, login, state, steps, warm
 
-# Less empty space on top; the map, which answers by itself, is not faded while Python is at work; small print, the
-# values of sliders and the chosen one of a row keep a contrast of 4.5 : 1 (WCAG AA) in both themes, also in a popover,
-# which hangs outside the app and does not know its theme; a table is shaded at the side to which it goes on.
+# Less empty space on top; the map, which answers by itself, is not faded while Python is at work; code, small print,
+# the values of sliders and the chosen one of a row keep a contrast of 4.5 : 1 (WCAG AA) in both themes, also in a
+# popover, which hangs outside the app and does not know its theme; a table is shaded at the side to which it goes on.
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 4.75rem; padding-bottom: 3rem; }
 [data-testid="stMainBlockContainer"] h1 { padding: .6rem 0 .5rem; }
@@ -23,6 +23,9 @@ STYLE = """<style>
 .st-key-news { min-height: 2.6rem; }
 [class*="st-key-map-"][data-stale="true"] { opacity: 1 !important; }
 [data-testid="stPopoverBody"] { color-scheme: light dark; }
+[data-testid="stCode"] .token { color: light-dark(#1d2a33, #e9eef1) !important; }
+[data-testid="stCode"] .token:is(.keyword, .function) { color: light-dark(#0a5670, #7fd0ea) !important; }
+[data-testid="stCode"] .token:is(.string, .parameter) { color: light-dark(#00674b, #74d6ae) !important; }
 [data-testid="stCaptionContainer"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] p { color: light-dark(#4f5b64, #b3bcc3) !important; }
 [data-testid="stTable"] > div { background:
@@ -32,6 +35,7 @@ STYLE = """<style>
   linear-gradient(to left, var(--shade), transparent) right / 12px 100% no-repeat;
   --ground: light-dark(#ffffff, #12181d); --shade: light-dark(#9aa3ab, #6c757d); }
 @media (max-width: 640px) {
+  [data-testid="stExpanderDetails"] { padding: .5rem .35rem .75rem; }
   [data-testid="stTable"] :is(th, td) { padding: 4px 3px !important; }
   [data-testid="stTable"] :is(th, td) p { font-size: .78rem; line-height: 1.35; overflow-wrap: normal; }
 }

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import downloaded
+from tests.browser.conftest import downloaded, findings, no_sideways_scrolling
 from tests.forking import run_script
-from ui import copy, copy_guide
+from ui import copy, copy_export, copy_guide
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 PHONE = (390, 844, "light")
@@ -72,6 +72,12 @@ def test_from_the_demo_to_a_downloaded_model(page: Page, server: str, studies: P
     crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     assert time.monotonic() - begun < 120 * crowd
     page.get_by_text(copy.OTHER_FILES).click()
+    page.get_by_text(copy_export.COMMAND).click()
+    for width, colours in ((360, "dark"), (1280, "light")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=colours)  # type: ignore[arg-type]
+        assert findings(page) == []
+        no_sideways_scrolling(page)
     for link in page.get_by_role("link", name=re.compile("^Download ")).all():
         name = re.fullmatch(r"Download (\S+) \(.*\)", link.inner_text())
         assert name

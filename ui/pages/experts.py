@@ -20,11 +20,11 @@ def fixed(study: Study) -> None:
     st.caption(copy.EXPERTS_FIXED)
     with st.container(border=True):
         st.markdown(f"**{copy.BASE_NAME}** · {parts.plain(study.settings.base.model.rsplit('/', 1)[-1])}")
-        st.code(study.settings.base.weights, language=None)
+        st.code(study.settings.base.weights, language=None, wrap_lines=True)
     for expert in study.experts:
         with st.container(border=True):
             st.markdown(f"**{parts.plain(expert.title or expert.name)}**")
-            st.code(expert.weights, language=None)
+            st.code(expert.weights, language=None, wrap_lines=True)
     st.subheader(run_words.DOCTOR_TITLE)
     report = doctoring.section(study)
     if report is not None:

@@ -185,6 +185,7 @@ def command(study: Study, method: str, strengths: dict[str, float], name: str, o
             f"python -m study export {study.folder} --at {at} --method {method} {options} --out {name}\n"
             f"python -m study verify {name}",
             language="bash",
+            wrap_lines=True,
         )
 
 
@@ -194,7 +195,7 @@ def finished(study: Study, export: jobs.Export) -> None:
     st.success(copy.EXPORT_DONE)
     if form := forming.written(export.facts):
         st.caption(form)
-    st.code(str(export.folder), language=None)
+    st.code(str(export.folder), language=None, wrap_lines=True)
     links = exports.offer(export.folder, [name for name, _ in jobs.files(export)])
     (first, count), *others = jobs.files(export)
     st.link_button(copy.DOWNLOAD.format(name=first, size=words.size(count)), links[first], type="primary")
@@ -208,9 +209,11 @@ def finished(study: Study, export: jobs.Export) -> None:
     st.table(rows, border="horizontal", hide_index=True)
     st.markdown(f"**{copy.LOAD_TITLE}**")
     heads = sorted(path.stem for path in (export.folder / "heads").glob("*.safetensors"))
-    st.code(loading(export.folder, str(export.folder), next(iter(heads), ANY)), language="python")
+    st.code(loading(export.folder, str(export.folder), next(iter(heads), ANY)), language="python", wrap_lines=True)
     with st.expander(copy.FILES_TITLE):
-        st.code("\n".join(f"{value}  {name}" for name, value in facts["sha256"].items()), language=None)
+        st.code(
+            "\n".join(f"{value}  {name}" for name, value in facts["sha256"].items()), language=None, wrap_lines=True
+        )
 
 
 def written(study: Study, method: str, strengths: dict[str, float]) -> bool:

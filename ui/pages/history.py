@@ -81,7 +81,7 @@ def more(entry: library.Entry) -> None:
     journey(study)
     st.caption(told.FOLDER.format(path=parts.plain(str(entry.folder))))
     st.caption(told.COMMAND)
-    st.code(f"python -m study pack {entry.folder} {entry.key}.zip", language="bash")
+    st.code(f"python -m study pack {entry.folder} {entry.key}.zip", language="bash", wrap_lines=True)
 
 
 def journey(study: Study) -> None:

@@ -55,6 +55,7 @@ def command(study: Study, budget: int) -> None:
         st.code(
             f"python -m study run {study.folder} --trials {budget}\npython -m study table {study.folder} trials.csv",
             language="bash",
+            wrap_lines=True,
         )
 
 
@@ -274,5 +275,5 @@ if log_file.exists() and log_file.stat().st_size:
     with st.expander(told.LOG):
         with log_file.open("rb") as file:
             file.seek(max(0, log_file.stat().st_size - SHOWN))
-            st.code(file.read(SHOWN).decode("utf-8", errors="replace"), language=None)
+            st.code(file.read(SHOWN).decode("utf-8", errors="replace"), language=None, wrap_lines=True)
         st.link_button(told.LOG_DOWNLOAD, exports.offer(current.folder, [worker.LOG])[worker.LOG])

@@ -18,7 +18,7 @@ else:
     st.markdown(told.LOCAL)
 st.markdown(told.ROOTS_ANY if allowed.roots is None else told.ROOTS)
 if allowed.roots:
-    st.code("\n".join(str(root) for root in allowed.roots), language=None)
+    st.code("\n".join(str(root) for root in allowed.roots), language=None, wrap_lines=True)
 st.markdown(told.UPLOAD.format(size=words.size(allowed.upload)))
 if allowed.study:
     st.markdown(told.STUDY.format(size=words.size(allowed.study)))
@@ -30,6 +30,6 @@ st.markdown(told.HUB if allowed.hub else told.NO_HUB)
 kept = cache()
 st.markdown(told.NOT_KEPT if kept is None else told.KEPT)
 if kept is not None:
-    st.code(str(kept), language=None)
+    st.code(str(kept), language=None, wrap_lines=True)
 st.markdown(told.CODE)
 st.caption(told.OWNER)
