@@ -39,6 +39,9 @@ STYLE = """<style>
   [data-testid="stTable"] :is(th, td) { padding: 4px 3px !important; }
   [data-testid="stTable"] :is(th, td) p { font-size: .78rem; line-height: 1.35; overflow-wrap: normal; }
 }
+@media (max-width: 400px) {
+  [data-testid="stTable"] :is(th, td) p { font-size: .72rem; }
+}
 button[role="radio"][aria-checked="true"] p,
 [data-testid="stSliderThumbValue"] { color: light-dark(#0a5670, #7fd0ea) !important; }
 </style>"""
