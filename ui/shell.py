@@ -37,10 +37,10 @@ STYLE = """<style>
 @media (max-width: 640px) {
   [data-testid="stExpanderDetails"] { padding: .5rem .35rem .75rem; }
   [data-testid="stTable"] :is(th, td) { padding: 4px 3px !important; }
-  [data-testid="stTable"] :is(th, td) p { font-size: .78rem; line-height: 1.35; overflow-wrap: normal; }
+  [data-testid="stTable"] :is(th, td) p { font-size: .78rem !important; line-height: 1.35; overflow-wrap: normal; }
 }
 @media (max-width: 400px) {
-  [data-testid="stTable"] :is(th, td) p { font-size: .72rem; }
+  [data-testid="stTable"] :is(th, td) p { font-size: .72rem !important; }
 }
 button[role="radio"][aria-checked="true"] p,
 [data-testid="stSliderThumbValue"] { color: light-dark(#0a5670, #7fd0ea) !important; }
