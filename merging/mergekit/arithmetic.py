@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -110,16 +109,19 @@ def _rescaled(method: str, group: Group, number: int, kept: Kept, sizes: Callabl
     if not group.shared["rescale"]:
         return kept
     before, after, start = 0.0, 0.0, 0
-    masks: list[npt.NDArray[np.uint8]] = []
+    masks, rest = [], np.empty(0, dtype=np.bool_)  # eight numbers a byte as they come, and what fills no byte yet
     for size in sizes():
         stays = _stays(method, replace(group, start=start), number, size, kept)
         before += float(size.sum(dtype=torch.float64))
         after += float((size * stays).sum(dtype=torch.float64))
         start += size.numel()
         if method in DRAWS:
-            masks.append(stays.reshape(-1).numpy())
+            bits = np.concatenate([rest, stays.reshape(-1).numpy()])
+            whole = bits.size - bits.size % 8
+            masks.append(np.packbits(bits[:whole]))
+            rest = bits[whole:].copy()
     if masks:
-        kept = replace(kept, mask=np.packbits(np.concatenate(masks)))
+        kept = replace(kept, mask=np.concatenate([*masks, np.packbits(rest)]))
     return replace(kept, factor=before / after) if before >= FAINT and after >= FAINT else kept
 
 

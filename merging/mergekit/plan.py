@@ -28,6 +28,8 @@ from merging.mergekit.schema import Configuration, Source
 from merging.mergekit.sums import SUMS, sum_rows
 from merging.threads import in_order, pool
 
+PIECE = 1 << 18  # numbers of each model that a method with many steps takes at a time: its steps stay in the cache
+
 TORCH = {name: getattr(torch, name) for name in ("float16", "bfloat16", "float32", "float64")}
 
 
@@ -83,8 +85,9 @@ class Plan(AbstractContextManager["Plan"]):
         for number, slot in enumerate(self.slots):
             for later in measured[number + lead : number + lead + 1]:
                 self._kept[later.name] = executor.submit(self._measured, later)
-            for rows in blocks(slot.shape) if self._by_rows else [...]:
-                yield partial(self._made, slot, rows)
+            kept = self._kept.pop(slot.name, None)  # from here on held by its blocks alone: masks are large
+            for rows in blocks(slot.shape, PIECE if measured else None) if self._by_rows else [...]:
+                yield partial(self._made, slot, rows, kept)
 
     def _measured(self, slot: Slot) -> tuple[Kept, ...]:
         job = self._jobs[slot.name]
@@ -99,12 +102,12 @@ class Plan(AbstractContextManager["Plan"]):
             group, others = self._bare(job), self._others(job)
             return measure(self.configuration.method, group, slot.shape, lambda number: changes(others[number]))
 
-    def _made(self, slot: Slot, rows: Rows) -> tuple[str, Tensor]:
+    def _made(self, slot: Slot, rows: Rows, kept: Future[tuple[Kept, ...]] | None) -> tuple[str, Tensor]:
         job = self._jobs[slot.name]
         if not slot.dtype.is_floating_point:
             return slot.name, self._agreed(job)[rows]
         with torch.no_grad():
-            cast, finite = self._merged(slot, rows)
+            cast, finite = self._merged(slot, rows, kept)
         if not finite:
             raise MergingError(
                 f"Tensor '{job.name}' has merged values that {slot.dtype} cannot hold.",
@@ -112,7 +115,7 @@ class Plan(AbstractContextManager["Plan"]):
             )
         return slot.name, cast
 
-    def _merged(self, slot: Slot, rows: Rows) -> tuple[Tensor, bool]:
+    def _merged(self, slot: Slot, rows: Rows, kept: Future[tuple[Kept, ...]] | None) -> tuple[Tensor, bool]:
         """Merge some rows, in the dtype of their slot, and tell whether all of them are finite."""
         job, method = self._jobs[slot.name], self.configuration.method
         if method in SUMS:
@@ -120,8 +123,8 @@ class Plan(AbstractContextManager["Plan"]):
             cast = torch.empty(group.shape, dtype=slot.dtype)
             return cast, sum_rows(method, group, cast, self._wide)
         group = self._group(job, rows, slot.shape, self._read)
-        if slot.name in self._kept:
-            group = replace(group, kept=self._kept[slot.name].result())
+        if kept is not None:
+            group = replace(group, kept=kept.result())
         cast = merge_group(method, group).to(slot.dtype)
         return cast, all_finite(cast)
 

@@ -36,6 +36,7 @@ def test_mergekit_gives_the_same(
     case: str, block: int, llamas, llama_facts, llama_state, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("merging.files.blocks.BLOCK", block)
+    monkeypatch.setattr("merging.mergekit.plan.PIECE", block)
     path = llamas / f"{case}.yml"
     path.write_text(CASES[case], encoding="utf-8")
     assert run([str(path), str(tmp_path / "out")]) == 0, capsys.readouterr().err

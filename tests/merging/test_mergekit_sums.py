@@ -7,9 +7,11 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from merging import merge_mergekit, read_merge
+from merging import Configuration, merge_mergekit, read_merge
+from merging.mergekit.carrying import located
 from merging.mergekit.group import Group
 from merging.mergekit.parameters import RULES
+from merging.mergekit.plan import open_plan
 from merging.mergekit.rules import BY_ROWS
 from merging.mergekit.sums import sum_rows
 
@@ -55,3 +57,22 @@ def test_a_scalar_is_merged(method: str, tmp_path: Path) -> None:
     merge_mergekit(read_merge(path), tmp_path, tmp_path / "out.safetensors")
     found = load_file(tmp_path / "out.safetensors")["s"]
     assert found.shape == () and bool(torch.isfinite(found))
+
+
+def test_what_was_measured_of_a_tensor_goes_with_it(tmp_path: Path) -> None:
+    """Random masks, a bit a number and model, would grow with the models if they were held for all tensors."""
+    dice = torch.Generator().manual_seed(0)
+    for name in ("base", "a", "b"):
+        tensors = {f"w{number}": torch.randn(9, 7, generator=dice) for number in range(20)}
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+    models = [{"model": f"{name}.safetensors", "parameters": {"weight": 0.5, "density": 0.5}} for name in ("a", "b")]
+    path = tmp_path / "c.yml"
+    whole = {"merge_method": "dare_ties", "base_model": "base.safetensors", "models": models, "dtype": "float32"}
+    path.write_text(yaml.safe_dump(whole))
+    configuration = read_merge(path)
+    assert isinstance(configuration, Configuration)
+    with open_plan(configuration, located(configuration, tmp_path)) as plan:
+        most = 0
+        for _ in plan.stream():
+            most = max(most, len(plan._kept))
+    assert 0 < most <= 3 * torch.get_num_threads() and not plan._kept
